@@ -1,0 +1,57 @@
+/*
+ * image.h - a memory image as sparse physical memory, whatever file format holds it.
+ *
+ * The image is opened read-only and never written. All addresses are physical byte addresses of the imaged machine.
+ */
+#ifndef LKMFS_IMAGE_H
+#define LKMFS_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "lkmfs/error.h"
+
+struct lkmfs_image;
+
+struct lkmfs_range {
+    uint64_t start; /* physical address of the first byte */
+    uint64_t size;  /* bytes, never 0; start + size does not overflow */
+};
+
+/* What a container says of the machine besides its memory; every item is only a first guess for whoever uses it. */
+struct lkmfs_hints {
+    uint64_t cr3[64]; /* control register 3 of each CPU (QEMU note, VMware CR64), low bits included */
+    size_t cr3_count;
+    char *vmcoreinfo; /* text of a VMCOREINFO note, NUL-terminated, owned by the image; NULL if none */
+};
+
+/*
+ * Opens the image at `path`; the format is found by content. On success *ret is owned by the caller
+ * (lkmfs_image_close()). A loss that leaves a smaller image (a cut last range, ...) goes to `log` as a doubt. Errors:
+ * NO_MEMORY, IO, FORMAT; the message names the likely cause and the way out.
+ */
+bool lkmfs_image_open(const char *path, struct lkmfs_log *log, struct lkmfs_image **ret, struct lkmfs_error *err);
+void lkmfs_image_close(struct lkmfs_image *image);
+
+const char *lkmfs_image_path(const struct lkmfs_image *image);
+/* Format in words: "raw", "LiME", "ELF core". */
+const char *lkmfs_image_format(const struct lkmfs_image *image);
+uint64_t lkmfs_image_file_size(const struct lkmfs_image *image);
+time_t lkmfs_image_mtime(const struct lkmfs_image *image);
+
+/* Ranges of physical memory that the image holds: ascending, not overlapping, adjacent ones merged. Owned by the image. */
+const struct lkmfs_range *lkmfs_image_ranges(const struct lkmfs_image *image, size_t *count);
+const struct lkmfs_hints *lkmfs_image_hints(const struct lkmfs_image *image);
+
+/*
+ * Copies up to `size` bytes of physical memory from `phys` to `buffer` and returns how many leading bytes could be read:
+ * fewer than `size` when a hole, the end of the image or a read error follows. Safe from several threads.
+ */
+size_t lkmfs_image_read(const struct lkmfs_image *image, uint64_t phys, void *buffer, size_t size);
+
+/* Bytes read from the image file since it was opened, for `lkmfs info` and the benchmarks. */
+uint64_t lkmfs_image_bytes_read(const struct lkmfs_image *image);
+
+#endif
