@@ -1,0 +1,217 @@
+/* Types from BTF (Documentation/bpf/btf.rst), parsed by libbpf. */
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "base/overflow.h"
+#include "kernel/types.h"
+
+#define HEADER_SIZE  24
+#define MAGIC        0xeb9f
+#define SECTION_MIN  0x10000
+#define SECTION_MAX  ((uint64_t)64 << 20)
+#define NESTING_MAX  8
+#define PATH_MAX_LEN 128
+
+static uint64_t type_size(const struct btf *btf, uint32_t id)
+{
+    int64_t size = btf__resolve_size(btf, id);
+    return size > 0 ? (uint64_t)size : 0;
+}
+
+static const struct btf_type *strip(const struct btf *btf, uint32_t id, uint32_t *stripped)
+{
+    int resolved = btf__resolve_type(btf, id);
+    if (resolved < 0)
+        return NULL;
+    *stripped = (uint32_t)resolved;
+    return btf__type_by_id(btf, *stripped);
+}
+
+static uint64_t element_size(const struct btf *btf, const struct btf_type *type)
+{
+    if (btf_is_array(type))
+        return type_size(btf, btf_array(type)->type);
+    /* Pointer to pointer is 8, to a modifier chain whatever it ends in; void gives 0. */
+    return btf_is_ptr(type) ? type_size(btf, type->type) : 0;
+}
+
+/* Finds `name` in struct `id`, looking through anonymous members; *ret_id is the member's type. */
+static bool find_member(const struct btf *btf, uint32_t id, const char *name, unsigned depth, uint64_t *offset,
+                        uint32_t *ret_id)
+{
+    uint32_t stripped;
+    const struct btf_type *type = strip(btf, id, &stripped);
+    if (!type || !btf_is_composite(type) || depth > NESTING_MAX)
+        return false;
+    const struct btf_member *members = btf_members(type);
+    for (uint32_t i = 0; i < btf_vlen(type); i++) {
+        const char *member = btf__name_by_offset(btf, members[i].name_off);
+        uint64_t at = btf_member_bit_offset(type, i) / 8;
+        if (!member)
+            continue;
+        if (strcmp(member, name) == 0) {
+            *offset += at;
+            *ret_id = members[i].type;
+            return true;
+        }
+        uint64_t inner = 0;
+        if (!*member && find_member(btf, members[i].type, name, depth + 1, &inner, ret_id)) {
+            *offset += at + inner;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool btf_size(const void *self, const char *name, uint64_t *ret)
+{
+    int32_t id = btf__find_by_name_kind(self, name, BTF_KIND_STRUCT);
+    if (id < 0)
+        return false;
+    *ret = type_size(self, (uint32_t)id);
+    return *ret != 0;
+}
+
+static bool btf_field(const void *self, const char *name, const char *path, struct lkmfs_field *ret)
+{
+    const struct btf *btf = self;
+    int32_t found = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+    char copy[PATH_MAX_LEN];
+    if (found < 0 || strlen(path) >= sizeof(copy))
+        return false;
+    strcpy(copy, path);
+    uint32_t id = (uint32_t)found;
+    char *rest = copy;
+    for (char *part; (part = strsep(&rest, "."));)
+        if (!find_member(btf, id, part, 0, &ret->offset, &id))
+            return false;
+    const struct btf_type *type = strip(btf, id, &id);
+    ret->size = type_size(btf, id);
+    ret->element = type ? element_size(btf, type) : 0;
+    return true;
+}
+
+static void btf_free(void *self)
+{
+    btf__free(self);
+}
+
+static const struct type_source btf_source = {.size = btf_size, .field = btf_field, .free = btf_free};
+
+struct header {
+    uint32_t length, type_off, type_len, str_off, str_len;
+};
+
+/* Reads the header at `offset` and checks that the section it describes lies in the segment. */
+static bool read_header(const struct segment *segment, size_t offset, struct header *ret)
+{
+    struct cursor cursor = cursor_over(segment->bytes, segment->size);
+    cursor_seek(&cursor, offset);
+    bool magic = cursor_u16(&cursor) == MAGIC;
+    uint8_t version = cursor_u8(&cursor), flags = cursor_u8(&cursor);
+    ret->length = cursor_u32(&cursor);
+    ret->type_off = cursor_u32(&cursor);
+    ret->type_len = cursor_u32(&cursor);
+    ret->str_off = cursor_u32(&cursor);
+    ret->str_len = cursor_u32(&cursor);
+    if (cursor.overrun || !magic || version != 1 || flags != 0 || ret->length < HEADER_SIZE || ret->length > 256)
+        return false;
+    uint64_t strings_end = (uint64_t)ret->str_off + ret->str_len;
+    return ret->type_off == 0 && ret->type_len >= SECTION_MIN && ret->str_off >= ret->type_len &&
+           strings_end <= SECTION_MAX && range_fits(offset, ret->length + strings_end, segment->size);
+}
+
+/*
+ * The section in the 24-byte-header form that libbpf 1.1 knows; 7.2 has a longer header with a layout table between types
+ * and strings.
+ */
+static uint8_t *plain_section(const uint8_t *section, const struct header *header, uint32_t *size)
+{
+    *size = HEADER_SIZE + header->type_len + header->str_len;
+    uint8_t *plain = malloc(*size);
+    if (!plain)
+        return NULL;
+    memcpy(plain, section, 4);
+    put_le32(plain + 4, HEADER_SIZE);
+    put_le32(plain + 8, 0);
+    put_le32(plain + 12, header->type_len);
+    put_le32(plain + 16, header->type_len);
+    put_le32(plain + 20, header->str_len);
+    memcpy(plain + HEADER_SIZE, section + header->length, header->type_len);
+    memcpy(plain + HEADER_SIZE + header->type_len, section + header->length + header->str_off, header->str_len);
+    return plain;
+}
+
+static struct lkmfs_types *types_new(struct btf *btf, const uint8_t *section, size_t size, uint64_t address)
+{
+    struct lkmfs_types *types = calloc(1, sizeof(*types));
+    uint8_t *copy = malloc(size);
+    if (!types || !copy) {
+        free(types);
+        free(copy);
+        return NULL;
+    }
+    memcpy(copy, section, size);
+    *types = (struct lkmfs_types){.source = &btf_source, .self = btf, .btf = copy, .btf_size = size};
+    (void)snprintf(types->description, sizeof(types->description), "BTF in the image at 0x%llx, %zu bytes",
+                   (unsigned long long)address, size);
+    return types;
+}
+
+bool types_from_btf(const struct segment *segment, size_t offset, struct lkmfs_types **ret, struct lkmfs_error *err)
+{
+    struct header header;
+    uint64_t address = segment->address + offset;
+    if (!read_header(segment, offset, &header))
+        return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "no BTF header at 0x%llx", (unsigned long long)address);
+    const uint8_t *section = segment->bytes + offset;
+    uint32_t plain_size;
+    uint8_t *plain = plain_section(section, &header, &plain_size);
+    if (!plain)
+        return lkmfs_fail_memory(err);
+    (void)libbpf_set_print(NULL);
+    struct btf *btf = btf__new(plain, plain_size);
+    free(plain);
+    if (!btf)
+        return errno == ENOMEM ? lkmfs_fail_memory(err)
+                               : lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx is torn",
+                                            (unsigned long long)address);
+    if (btf__find_by_name_kind(btf, "module", BTF_KIND_STRUCT) < 0) {
+        btf__free(btf);
+        return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx has no struct module",
+                          (unsigned long long)address);
+    }
+    *ret = types_new(btf, section, header.length + header.str_off + header.str_len, address);
+    if (!*ret) {
+        btf__free(btf);
+        return lkmfs_fail_memory(err);
+    }
+    return true;
+}
+
+bool types_find_btf(const struct segment *segment, size_t hint, struct lkmfs_types **ret, struct lkmfs_error *err)
+{
+    static const uint8_t magic[] = {MAGIC & 0xff, MAGIC >> 8, 1, 0};
+    if (hint != SIZE_MAX && types_from_btf(segment, hint, ret, err))
+        return true;
+    for (size_t pos = 0; pos < segment->size;) {
+        const uint8_t *hit = memmem(segment->bytes + pos, segment->size - pos, magic, sizeof(magic));
+        if (!hit)
+            break;
+        pos = (size_t)(hit - segment->bytes);
+        struct header header;
+        if (read_header(segment, pos, &header)) {
+            if (types_from_btf(segment, pos, ret, err))
+                return true;
+            if (err && err->code == LKMFS_ERROR_NO_MEMORY)
+                return false;
+        }
+        pos++;
+    }
+    return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, segment->address, "no BTF in the kernel image");
+}

@@ -1,0 +1,176 @@
+#include "kernel/kallsyms.h"
+
+#include <string.h>
+
+#include "base/cursor.h"
+#include "base/overflow.h"
+
+#define TOKENS           256
+#define SYMBOLS_A_MARKER 256
+/* Bytes of 256 compressed names; real kernels have 1,800 to 4,500. */
+#define MARKER_STEP_MIN 0x200
+#define MARKER_STEP_MAX 0x8000
+#define MARKERS_MIN     4
+#define MARKERS_MAX     0x10000
+/* names, markers and seqs_of_names lie between num_syms and token_table: 3 to 5 MB in distribution kernels. */
+#define REACH ((size_t)32 << 20)
+
+/* Unused byte values stand for themselves, so the digits are always in a row. */
+static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
+
+/* token_index[i] is the offset of token i: the two tables prove each other. */
+static bool index_fits(const struct segment *segment, size_t table, size_t index)
+{
+    const uint8_t *at = segment->bytes + index;
+    if (le16(at) != 0)
+        return false;
+    for (size_t i = 0; i + 1 < TOKENS; i++) {
+        size_t start = le16(at + 2 * i), end = le16(at + 2 * i + 2);
+        if (end <= start || table + end > index || segment->bytes[table + end - 1] != 0)
+            return false;
+        if (memchr(segment->bytes + table + start, 0, end - 1 - start))
+            return false;
+    }
+    return true;
+}
+
+/* From the token "0" at `digit`, finds the start of token_table and token_index behind its end. */
+static bool find_tokens(const struct segment *segment, size_t digit, struct kallsyms_tables *ret)
+{
+    size_t pos = digit;
+    for (int token = '0'; token < TOKENS; token++) {
+        const uint8_t *nul = memchr(segment->bytes + pos, 0, segment->size - pos);
+        if (!nul)
+            return false;
+        pos = (size_t)(nul - segment->bytes) + 1;
+    }
+    /* .balign 8, since 7.0 .balign 4 */
+    for (size_t align = 4; align <= 8; align += 4) {
+        size_t index = align_up(pos, align);
+        if (!range_fits(index, (size_t)TOKENS * 2, segment->size))
+            continue;
+        size_t before = le16(segment->bytes + index + (size_t)'0' * 2);
+        if (before > digit || !index_fits(segment, digit - before, index))
+            continue;
+        ret->token_table = digit - before;
+        ret->token_index = index;
+        return true;
+    }
+    return false;
+}
+
+static uint64_t marker_at(const struct segment *segment, size_t pos, unsigned wide)
+{
+    return wide == 4 ? le32(segment->bytes + pos) : le64(segment->bytes + pos);
+}
+
+/* Number of markers in the rising run that starts at `pos` with 0; bounded by `limit`. */
+static size_t marker_run(const struct segment *segment, size_t pos, size_t limit, unsigned wide)
+{
+    size_t count = 1;
+    uint64_t last = 0;
+    for (pos += wide; pos + wide <= limit && count < MARKERS_MAX; pos += wide, count++) {
+        uint64_t next = marker_at(segment, pos, wide);
+        if (next < last + MARKER_STEP_MIN || next > last + MARKER_STEP_MAX)
+            break;
+        last = next;
+    }
+    return count;
+}
+
+bool kallsyms_name_length(const struct segment *segment, const struct kallsyms_tables *tables, size_t *pos,
+                          size_t *length)
+{
+    if (*pos >= segment->size)
+        return false;
+    size_t value = segment->bytes[(*pos)++];
+    if (tables->long_names && value & 0x80) {
+        if (*pos >= segment->size)
+            return false;
+        value = (value & 0x7f) | (size_t)segment->bytes[(*pos)++] << 7;
+    }
+    *length = value;
+    return value && value <= segment->size - *pos;
+}
+
+/* Walks all names; they must meet every marker and end right before the first. */
+static bool names_fit(const struct segment *segment, struct kallsyms_tables *tables)
+{
+    size_t pos = tables->names;
+    for (uint32_t i = 0; i < tables->count; i++) {
+        if (i % SYMBOLS_A_MARKER == 0) {
+            size_t at = tables->markers + (size_t)(i / SYMBOLS_A_MARKER) * tables->wide;
+            if (marker_at(segment, at, tables->wide) != pos - tables->names)
+                return false;
+        }
+        size_t length;
+        if (!kallsyms_name_length(segment, tables, &pos, &length))
+            return false;
+        pos += length;
+        if (pos > tables->markers)
+            return false;
+    }
+    tables->names_end = pos;
+    return align_up(pos, 8) >= tables->markers;
+}
+
+/* num_syms stands right before names, which end where the `count` markers begin. */
+static bool find_names(const struct segment *segment, size_t count, struct kallsyms_tables *ret)
+{
+    uint64_t last = marker_at(segment, ret->markers + (count - 1) * ret->wide, ret->wide);
+    if (last + 16 > ret->markers)
+        return false;
+    size_t high = ret->markers - (size_t)last;
+    size_t low = high > 2 * MARKER_STEP_MAX ? high - 2 * MARKER_STEP_MAX : 0;
+    for (size_t pos = high & ~(size_t)3; pos >= low + 4; pos -= 4) {
+        uint32_t number = le32(segment->bytes + pos - 4);
+        if (number <= (count - 1) * SYMBOLS_A_MARKER || number > count * SYMBOLS_A_MARKER)
+            continue;
+        ret->count = number;
+        ret->num_syms = pos - 4;
+        /* names follow after .balign 8, since 7.0 .balign 4 */
+        for (size_t align = 4; align <= 8; align += 4) {
+            ret->names = align_up(pos, align);
+            for (int longs = 1; longs >= 0; longs--) {
+                ret->long_names = longs;
+                if (names_fit(segment, ret))
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool find_markers(const struct segment *segment, struct kallsyms_tables *ret)
+{
+    size_t low = ret->token_table > REACH ? ret->token_table - REACH : 0;
+    for (unsigned wide = 4; wide <= 8; wide += 4) {
+        ret->wide = wide;
+        /* Backwards, for nothing but seqs_of_names can stand between markers and token_table. */
+        for (size_t pos = ret->token_table & ~(size_t)(wide - 1); pos >= low + wide;) {
+            pos -= wide;
+            if (marker_at(segment, pos, wide) != 0)
+                continue;
+            size_t count = marker_run(segment, pos, ret->token_table, wide);
+            ret->markers = pos;
+            if (count >= MARKERS_MIN && find_names(segment, count, ret))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool kallsyms_find(const struct segment *segment, size_t *from, struct kallsyms_tables *ret)
+{
+    while (*from < segment->size) {
+        const uint8_t *hit = memmem(segment->bytes + *from, segment->size - *from, digits, sizeof(digits));
+        if (!hit)
+            break;
+        *from = (size_t)(hit - segment->bytes) + 1;
+        *ret = (struct kallsyms_tables){0};
+        if (find_tokens(segment, *from - 1, ret) && find_markers(segment, ret))
+            return true;
+    }
+    *from = segment->size;
+    return false;
+}

@@ -1,0 +1,40 @@
+/*
+ * kallsyms.h - where the kallsyms tables lie in a piece of kernel memory.
+ *
+ * The tables changed order and encoding over time; scripts/kallsyms.c of each release wrote them:
+ *   4.6-6.1        offsets, relative_base, num_syms, names, markers, token_table, token_index
+ *   6.2-6.3, 6.1.y the same with seqs_of_names after markers
+ *   6.4-6.19       num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs_of_names
+ *   7.0+           the same without relative_base: every offset is relative to its own place
+ * Before 4.6, and later where !KALLSYMS_BASE_RELATIVE, addresses (words) stand in place of offsets and relative_base.
+ */
+#ifndef LKMFS_KERNEL_KALLSYMS_H
+#define LKMFS_KERNEL_KALLSYMS_H
+
+#include "kernel/symbols.h"
+
+struct kallsyms_tables {
+    size_t token_table; /* offsets into the segment */
+    size_t token_index;
+    size_t markers;
+    size_t names;
+    size_t names_end;    /* end of the last name */
+    size_t num_syms;     /* offset of the number */
+    uint32_t count;      /* the number itself */
+    unsigned wide;       /* bytes of num_syms and a marker: 4 since 4.20, 8 before */
+    bool long_names;     /* lengths above 127 take two bytes: since 6.1 */
+};
+
+/*
+ * Finds the tables in `segment`, at or after offset *from; *from moves past what was tried. Proven by walking all names
+ * to land on every marker. False when there are none.
+ */
+bool kallsyms_find(const struct segment *segment, size_t *from, struct kallsyms_tables *ret);
+
+/*
+ * Length in tokens of the name at offset *pos, which moves to its first token. False when it leaves the segment.
+ */
+bool kallsyms_name_length(const struct segment *segment, const struct kallsyms_tables *tables, size_t *pos,
+                          size_t *length);
+
+#endif

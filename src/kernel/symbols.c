@@ -1,0 +1,332 @@
+#include "kernel/symbols.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "base/overflow.h"
+#include "kernel/kallsyms.h"
+
+#define NAME_MAX_BYTES 512 /* KSYM_NAME_LEN since 6.1; 128 before */
+#define NO_SYMBOL      UINT32_MAX
+
+struct lkmfs_symbols {
+    size_t count;
+    uint64_t *addresses;
+    uint32_t *names;  /* offset into pool: type letter, then the name */
+    uint32_t *sorted; /* indexes by ascending address, then by index */
+    uint32_t *hash;   /* open addressing, NO_SYMBOL for free */
+    size_t hash_mask;
+    char *pool;
+    size_t pool_size;
+    char layout[96];
+};
+
+/* How symbol i's address is stored. */
+enum encoding {
+    RELATIVE_PERCPU, /* offsets; >= 0 absolute, else relative_base - 1 - offset: KALLSYMS_ABSOLUTE_PERCPU, 4.6-6.14 */
+    RELATIVE,        /* relative_base + offset */
+    SELF_RELATIVE,   /* &offsets[i] + offset: 7.0+ */
+    ABSOLUTE,        /* addresses[i]: before 4.6, and !KALLSYMS_BASE_RELATIVE */
+};
+
+static const char *const encoding_names[] = {"base-relative with absolute per-CPU", "base-relative", "self-relative",
+                                             "absolute"};
+
+struct placement {
+    enum encoding encoding;
+    size_t table; /* offset of offsets[] or addresses[] in the segment */
+    size_t base;  /* offset of relative_base */
+    bool before;  /* before num_syms (to 6.3) or after token_index (6.4+) */
+};
+
+static uint64_t address_at(const struct segment *segment, const struct placement *place, size_t i)
+{
+    if (place->encoding == ABSOLUTE)
+        return le64(segment->bytes + place->table + i * 8);
+    size_t at = place->table + i * 4;
+    uint32_t raw = le32(segment->bytes + at);
+    int64_t offset = (int32_t)raw;
+    if (place->encoding == SELF_RELATIVE)
+        return segment->address + at + (uint64_t)offset;
+    uint64_t base = le64(segment->bytes + place->base);
+    if (place->encoding == RELATIVE)
+        return base + raw;
+    return offset >= 0 ? (uint64_t)offset : base - 1 - (uint64_t)offset;
+}
+
+/*
+ * Share of addresses, in 1/1000, that a right decoding would give: inside the kernel image and not descending. Absolute
+ * per-CPU symbols and a few beyond the ends keep it below 1000.
+ */
+static unsigned plausibility(const struct segment *segment, const struct kallsyms_tables *tables,
+                             const struct placement *place, uint64_t start, uint64_t end)
+{
+    size_t good = 0, tried = 0, step = tables->count / 4096 + 1;
+    uint64_t last = 0;
+    for (size_t i = 0; i < tables->count; i += step, tried++) {
+        uint64_t address = address_at(segment, place, i);
+        good += address >= start && address < end && address >= last;
+        last = address;
+    }
+    return (unsigned)(good * 1000 / tried);
+}
+
+/* Fills `ret` with every placement that fits into the segment; returns how many. */
+static size_t placements(const struct segment *segment, const struct kallsyms_tables *tables, struct placement ret[16])
+{
+    size_t n = 0, count = tables->count, offsets = align_up(count * 4, 8);
+    if (tables->num_syms >= offsets + 8) {
+        size_t base = tables->num_syms - 8;
+        ret[n++] = (struct placement){RELATIVE_PERCPU, base - offsets, base, true};
+        ret[n++] = (struct placement){RELATIVE, base - offsets, base, true};
+    }
+    if (tables->num_syms >= count * 8)
+        ret[n++] = (struct placement){ABSOLUTE, tables->num_syms - count * 8, 0, true};
+    size_t table = tables->token_index + 512;
+    if (range_fits(table, offsets + 8, segment->size)) {
+        ret[n++] = (struct placement){RELATIVE_PERCPU, table, table + offsets, false};
+        ret[n++] = (struct placement){RELATIVE, table, table + offsets, false};
+        ret[n++] = (struct placement){SELF_RELATIVE, table, 0, false};
+    }
+    if (range_fits(table, count * 8, segment->size))
+        ret[n++] = (struct placement){ABSOLUTE, table, 0, false};
+    return n;
+}
+
+static bool choose_placement(const struct segment *segment, const struct kallsyms_tables *tables, uint64_t start,
+                             uint64_t end, struct placement *ret)
+{
+    struct placement tries[16];
+    size_t n = placements(segment, tables, tries);
+    unsigned best = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned score = plausibility(segment, tables, &tries[i], start, end);
+        if (score > best) {
+            best = score;
+            *ret = tries[i];
+        }
+    }
+    /* Modules without an address in the image (init sections are in it) are few; half is far from any wrong reading. */
+    return best >= 500;
+}
+
+static bool append_name(struct lkmfs_symbols *symbols, const char *name, size_t size, size_t *capacity)
+{
+    if (symbols->pool_size + size > *capacity) {
+        size_t grown = *capacity + *capacity / 2 + size;
+        char *pool = grown <= UINT32_MAX ? realloc(symbols->pool, grown) : NULL;
+        if (!pool)
+            return false;
+        symbols->pool = pool;
+        *capacity = grown;
+    }
+    memcpy(symbols->pool + symbols->pool_size, name, size);
+    symbols->pool_size += size;
+    return true;
+}
+
+struct token {
+    const char *text;
+    size_t size;
+};
+
+static size_t expand(const struct token tokens[256], const uint8_t *codes, size_t length, char *name)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < length; i++) {
+        const struct token *token = &tokens[codes[i]];
+        size_t take = min_u64(token->size, NAME_MAX_BYTES - size);
+        memcpy(name + size, token->text, take);
+        size += take;
+    }
+    if (size < 1)
+        name[size++] = '?';
+    name[size++] = 0;
+    return size;
+}
+
+static bool decode_names(struct lkmfs_symbols *symbols, const struct segment *segment,
+                         const struct kallsyms_tables *tables)
+{
+    struct token tokens[256];
+    for (size_t i = 0; i < 256; i++) {
+        const char *text = (const char *)segment->bytes + tables->token_table +
+                           le16(segment->bytes + tables->token_index + 2 * i);
+        tokens[i] = (struct token){text, strlen(text)}; /* kallsyms_find() saw each NUL */
+    }
+    size_t capacity = (size_t)symbols->count * 24 + NAME_MAX_BYTES;
+    symbols->pool = malloc(capacity);
+    if (!symbols->pool)
+        return false;
+    size_t pos = tables->names;
+    for (size_t i = 0; i < symbols->count; i++) {
+        char name[NAME_MAX_BYTES + 2];
+        size_t length = 0;
+        (void)kallsyms_name_length(segment, tables, &pos, &length);
+        size_t size = expand(tokens, segment->bytes + pos, length, name);
+        pos += length;
+        symbols->names[i] = (uint32_t)symbols->pool_size;
+        if (!append_name(symbols, name, size, &capacity))
+            return false;
+    }
+    return true;
+}
+
+static const char *name_at(const struct lkmfs_symbols *symbols, size_t i)
+{
+    return symbols->pool + symbols->names[i] + 1;
+}
+
+/* FNV-1a */
+static size_t hash_name(const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+    return (size_t)(hash ^ hash >> 32);
+}
+
+static void index_names(struct lkmfs_symbols *symbols)
+{
+    memset(symbols->hash, 0xff, (symbols->hash_mask + 1) * sizeof(*symbols->hash));
+    for (size_t i = 0; i < symbols->count; i++) {
+        size_t slot = hash_name(name_at(symbols, i)) & symbols->hash_mask;
+        while (symbols->hash[slot] != NO_SYMBOL)
+            slot = (slot + 1) & symbols->hash_mask;
+        symbols->hash[slot] = (uint32_t)i;
+    }
+}
+
+static int by_address(const void *a, const void *b, void *context)
+{
+    const uint64_t *addresses = context;
+    uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+    if (addresses[i] != addresses[j])
+        return addresses[i] < addresses[j] ? -1 : 1;
+    return i < j ? -1 : i > j;
+}
+
+static void index_addresses(struct lkmfs_symbols *symbols)
+{
+    bool ascending = true;
+    for (size_t i = 0; i < symbols->count; i++) {
+        symbols->sorted[i] = (uint32_t)i;
+        ascending &= i == 0 || symbols->addresses[i] >= symbols->addresses[i - 1];
+    }
+    if (!ascending)
+        qsort_r(symbols->sorted, symbols->count, sizeof(*symbols->sorted), by_address, symbols->addresses);
+}
+
+static struct lkmfs_symbols *symbols_new(size_t count)
+{
+    struct lkmfs_symbols *symbols = calloc(1, sizeof(*symbols));
+    if (!symbols)
+        return NULL;
+    size_t slots = 1024;
+    while (slots < count * 2)
+        slots *= 2;
+    symbols->count = count;
+    symbols->hash_mask = slots - 1;
+    symbols->addresses = malloc(count * sizeof(*symbols->addresses));
+    symbols->names = malloc(count * sizeof(*symbols->names));
+    symbols->sorted = malloc(count * sizeof(*symbols->sorted));
+    symbols->hash = malloc(slots * sizeof(*symbols->hash));
+    if (symbols->addresses && symbols->names && symbols->sorted && symbols->hash)
+        return symbols;
+    symbols_free(symbols);
+    return NULL;
+}
+
+void symbols_free(struct lkmfs_symbols *symbols)
+{
+    if (!symbols)
+        return;
+    free(symbols->addresses);
+    free(symbols->names);
+    free(symbols->sorted);
+    free(symbols->hash);
+    free(symbols->pool);
+    free(symbols);
+}
+
+bool symbols_decode(const struct segment *segment, uint64_t image_start, uint64_t image_end, struct lkmfs_symbols **ret,
+                    struct lkmfs_error *err)
+{
+    struct kallsyms_tables tables;
+    struct placement place;
+    bool tables_seen = false;
+    for (size_t from = 0; kallsyms_find(segment, &from, &tables);) {
+        tables_seen = true;
+        if (!choose_placement(segment, &tables, image_start, image_end, &place))
+            continue;
+        struct lkmfs_symbols *symbols = symbols_new(tables.count);
+        if (!symbols)
+            return lkmfs_fail_memory(err);
+        for (size_t i = 0; i < symbols->count; i++)
+            symbols->addresses[i] = address_at(segment, &place, i);
+        if (!decode_names(symbols, segment, &tables)) {
+            symbols_free(symbols);
+            return lkmfs_fail_memory(err);
+        }
+        index_names(symbols);
+        index_addresses(symbols);
+        (void)snprintf(symbols->layout, sizeof(symbols->layout), "%zu symbols, %s, %s names, addresses %s",
+                       symbols->count, encoding_names[place.encoding], tables.long_names ? "long" : "short",
+                       place.before ? "before names (to 6.3)" : "after token_index (since 6.4)");
+        *ret = symbols;
+        return true;
+    }
+    return tables_seen
+               ? lkmfs_fail(err, LKMFS_ERROR_DAMAGED, segment->address,
+                            "kallsyms names found, but no reading of their addresses lies in the kernel image")
+               : lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, segment->address, "no kallsyms tables in the kernel image");
+}
+
+const char *symbols_layout(const struct lkmfs_symbols *symbols)
+{
+    return symbols->layout;
+}
+
+size_t lkmfs_symbols_count(const struct lkmfs_symbols *symbols)
+{
+    return symbols->count;
+}
+
+struct lkmfs_symbol lkmfs_symbols_at(const struct lkmfs_symbols *symbols, size_t index)
+{
+    const char *entry = symbols->pool + symbols->names[index];
+    return (struct lkmfs_symbol){.address = symbols->addresses[index], .name = entry + 1, .type = entry[0]};
+}
+
+bool lkmfs_symbols_find(const struct lkmfs_symbols *symbols, const char *name, uint64_t *ret)
+{
+    for (size_t slot = hash_name(name) & symbols->hash_mask; symbols->hash[slot] != NO_SYMBOL;
+         slot = (slot + 1) & symbols->hash_mask) {
+        if (strcmp(name_at(symbols, symbols->hash[slot]), name) == 0) {
+            *ret = symbols->addresses[symbols->hash[slot]];
+            return true;
+        }
+    }
+    return false;
+}
+
+bool lkmfs_symbols_nearest(const struct lkmfs_symbols *symbols, uint64_t address, struct lkmfs_symbol *ret)
+{
+    size_t low = 0, high = symbols->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (symbols->addresses[symbols->sorted[middle]] <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return false;
+    uint64_t found = symbols->addresses[symbols->sorted[low - 1]];
+    while (low > 1 && symbols->addresses[symbols->sorted[low - 2]] == found)
+        low--;
+    *ret = lkmfs_symbols_at(symbols, symbols->sorted[low - 1]);
+    return true;
+}
