@@ -1,0 +1,54 @@
+/*
+ * A module's own .BTF: not loaded with its sections, but btf_parse_module() keeps a copy for as long as the module lives,
+ * in the btf_modules list (kernel/bpf/btf.c, since 5.11).
+ */
+#include <inttypes.h>
+
+#include "module/modules.h"
+
+#define BTF_MAX      ((uint64_t)64 << 20)
+#define BTF_LIST_MAX 4096
+
+struct list_layout {
+    struct lkmfs_field module, btf, data;
+};
+
+static bool layout_init(const struct lkmfs_types *types, struct list_layout *l)
+{
+    return lkmfs_types_field(types, "btf_module", "module", &l->module) &&
+           lkmfs_types_field(types, "btf_module", "btf", &l->btf) && lkmfs_types_field(types, "btf", "data", &l->data);
+}
+
+/* Address of the copy's bytes, 0 when the list does not name the module. `list` is the first member of btf_module. */
+static uint64_t find_data(const struct lkmfs_modules *modules, uint64_t address)
+{
+    struct list_layout layout;
+    uint64_t head, at;
+    if (!layout_init(modules->types, &layout) ||
+        !lkmfs_symbols_find(lkmfs_kernel_symbols(modules->kernel), "btf_modules", &head) ||
+        !lkmfs_space_u64(modules->space, head, &at))
+        return 0;
+    for (size_t i = 0; i < BTF_LIST_MAX && at != head; i++) {
+        if (field_at(modules, at, &layout.module) == address)
+            return field_at(modules, field_at(modules, at, &layout.btf), &layout.data);
+        if (!lkmfs_space_u64(modules->space, at, &at))
+            break;
+    }
+    return 0;
+}
+
+void module_read_btf(const struct lkmfs_modules *modules, struct module_entry *entry)
+{
+    struct lkmfs_module *module = &entry->module;
+    if (!module->btf_size || module->btf_size > BTF_MAX)
+        return;
+    uint64_t data = find_data(modules, module->address);
+    uint8_t *bytes = data ? arena_alloc(&entry->arena, module->btf_size) : NULL;
+    if (!bytes)
+        return;
+    uint64_t missing = lkmfs_space_read_sparse(modules->space, data, bytes, module->btf_size, NULL, NULL);
+    if (missing)
+        module_doubt(entry, &entry->arena, "%" PRIu64 " bytes of .BTF are missing; left out", missing);
+    else
+        module->btf = bytes;
+}

@@ -1,0 +1,71 @@
+/*
+ * modules.h - what the files of src/module share.
+ */
+#ifndef LKMFS_MODULE_MODULES_H
+#define LKMFS_MODULE_MODULES_H
+
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "lkmfs/module.h"
+#include "module/layout.h"
+
+/* A module with what only this folder needs. */
+struct module_entry {
+    struct lkmfs_module module; /* first, so that a public pointer finds its entry */
+    struct arena arena;         /* contents */
+    pthread_mutex_t lock;       /* guards loading */
+    bool loaded;
+};
+
+struct lkmfs_modules {
+    const struct lkmfs_kernel *kernel;
+    const struct lkmfs_space *space;
+    const struct lkmfs_types *types;
+    struct lkmfs_log *log;
+    struct module_layout layout;
+    struct arena arena; /* what is there from the start */
+    struct module_entry *entries;
+    size_t count;
+    char *vermagic; /* in the arena, or NULL */
+};
+
+/* Value of a field of a module's struct. */
+static inline uint64_t module_field(const struct lkmfs_module *module, const struct lkmfs_field *field)
+{
+    return lkmfs_field_value(field, module->bytes, module->bytes_size);
+}
+
+/* Value of a field of a struct elsewhere in kernel memory; 0 when it is unreadable. */
+uint64_t field_at(const struct lkmfs_modules *modules, uint64_t address, const struct lkmfs_field *field);
+
+/* The string at `address` in `arena`, at most `limit` bytes; NULL when there is none. */
+const char *string_at(const struct lkmfs_modules *modules, struct arena *arena, uint64_t address, size_t limit);
+
+/* Index of the module whose struct lies at `address`; SIZE_MAX if none. */
+size_t module_index(const struct lkmfs_modules *modules, uint64_t address);
+
+/* Adds a line to the doubts of a module that is being opened or loaded. */
+void module_doubt(struct module_entry *entry, struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* regions.c: fills regions, base and size. */
+void module_read_regions(const struct lkmfs_modules *modules, struct module_entry *entry, struct arena *arena);
+/* Index of the region around `address`, -1 if none. */
+int module_region_around(const struct lkmfs_module *module, uint64_t address);
+
+/* names.c: gives every module its safe, unique `file` name. False without memory. */
+bool module_name_files(struct lkmfs_modules *modules);
+
+/* usage.c: fills users and uses. */
+void module_read_usage(const struct lkmfs_modules *modules, struct module_entry *entry, struct arena *arena);
+
+/* The parts of lkmfs_module_load(). */
+void module_read_sections(const struct lkmfs_modules *modules, struct module_entry *entry);
+void module_read_notes(const struct lkmfs_modules *modules, struct module_entry *entry);
+void module_read_tables(const struct lkmfs_modules *modules, struct module_entry *entry);
+void module_read_symbols(const struct lkmfs_modules *modules, struct module_entry *entry);
+void module_read_parameters(const struct lkmfs_modules *modules, struct module_entry *entry);
+void module_read_btf(const struct lkmfs_modules *modules, struct module_entry *entry);
+
+#endif

@@ -1,0 +1,92 @@
+#include "module/modules.h"
+
+#include <inttypes.h>
+
+#include "base/overflow.h"
+
+/* No module region is larger; what claims to be is damage. */
+#define REGION_MAX ((uint64_t)512 << 20)
+
+static void add_region(struct module_entry *entry, struct arena *arena, struct lkmfs_region *regions,
+                       enum lkmfs_region_kind kind, uint64_t address, uint64_t size)
+{
+    uint64_t end;
+    if (!address || !size)
+        return;
+    if (size > REGION_MAX || !add_u64(address, size, &end)) {
+        module_doubt(entry, arena, "a region of 0x%" PRIx64 " bytes at 0x%" PRIx64 " is absurd and left out", size, address);
+        return;
+    }
+    regions[entry->module.region_count++] = (struct lkmfs_region){kind, address, size};
+    if (kind <= LKMFS_REGION_DATA)
+        entry->module.size += size;
+}
+
+/* enum mod_mem_type since 6.4 */
+static void read_mem(const struct lkmfs_modules *modules, struct module_entry *entry, struct arena *arena,
+                     struct lkmfs_region *regions)
+{
+    static const enum lkmfs_region_kind kinds[] = {LKMFS_REGION_TEXT,          LKMFS_REGION_DATA,
+                                                   LKMFS_REGION_RODATA,        LKMFS_REGION_RO_AFTER_INIT,
+                                                   LKMFS_REGION_INIT_TEXT,     LKMFS_REGION_INIT_DATA,
+                                                   LKMFS_REGION_INIT_RODATA};
+    const struct module_layout *layout = &modules->layout;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct lkmfs_field base = layout->mem_base, size = layout->mem_size;
+        base.offset += layout->mem.offset + i * layout->mem.element;
+        size.offset += layout->mem.offset + i * layout->mem.element;
+        uint64_t address = module_field(&entry->module, &base);
+        if (kinds[i] == LKMFS_REGION_TEXT)
+            entry->module.base = address;
+        add_region(entry, arena, regions, kinds[i], address, module_field(&entry->module, &size));
+    }
+}
+
+/* struct module_layout [4.5-6.3]: sizes are cumulative ends */
+static void read_layouts(const struct lkmfs_modules *modules, struct module_entry *entry, struct arena *arena,
+                         struct lkmfs_region *regions)
+{
+    const struct module_layout *layout = &modules->layout;
+    const struct lkmfs_module *module = &entry->module;
+    uint64_t base = module_field(module, &layout->core_base), size = module_field(module, &layout->core_size);
+    uint64_t text = module_field(module, &layout->core_text), ro = module_field(module, &layout->core_ro);
+    uint64_t roai = layout->core_roai.size ? module_field(module, &layout->core_roai) : ro;
+    entry->module.base = base;
+    if (text > ro || ro > roai || roai > size) {
+        module_doubt(entry, arena, "core_layout contradicts itself; its memory is taken as one data region");
+        text = ro = roai = 0;
+    }
+    add_region(entry, arena, regions, LKMFS_REGION_TEXT, base, text);
+    add_region(entry, arena, regions, LKMFS_REGION_RODATA, base + text, ro - text);
+    add_region(entry, arena, regions, LKMFS_REGION_RO_AFTER_INIT, base + ro, roai - ro);
+    add_region(entry, arena, regions, LKMFS_REGION_DATA, base + roai, size - roai);
+    base = module_field(module, &layout->init_base);
+    size = module_field(module, &layout->init_size);
+    text = module_field(module, &layout->init_text);
+    ro = module_field(module, &layout->init_ro);
+    if (text > ro || ro > size)
+        return;
+    add_region(entry, arena, regions, LKMFS_REGION_INIT_TEXT, base, text);
+    add_region(entry, arena, regions, LKMFS_REGION_INIT_RODATA, base + text, ro - text);
+    add_region(entry, arena, regions, LKMFS_REGION_INIT_DATA, base + ro, size - ro);
+}
+
+void module_read_regions(const struct lkmfs_modules *modules, struct module_entry *entry, struct arena *arena)
+{
+    struct lkmfs_region *regions = arena_array(arena, 8, sizeof(*regions));
+    if (!regions)
+        return;
+    entry->module.regions = regions;
+    if (modules->layout.mem.size)
+        read_mem(modules, entry, arena, regions);
+    else
+        read_layouts(modules, entry, arena, regions);
+}
+
+int module_region_around(const struct lkmfs_module *module, uint64_t address)
+{
+    for (size_t i = 0; i < module->region_count; i++)
+        if (address >= module->regions[i].address && address - module->regions[i].address < module->regions[i].size)
+            return (int)i;
+    return -1;
+}
