@@ -1,0 +1,183 @@
+#include "image/extents.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/array.h"
+#include "base/overflow.h"
+
+void image_extents_destroy(struct image_extents *extents)
+{
+    free(extents->items);
+    *extents = (struct image_extents){0};
+}
+
+static void add_saturated(uint64_t *sum, uint64_t value)
+{
+    if (!add_u64(*sum, value, sum))
+        *sum = UINT64_MAX;
+}
+
+bool image_extents_add(struct image_extents *extents, uint64_t phys, uint64_t offset, uint64_t size)
+{
+    if (size == 0)
+        return true;
+    if (!range_fits(phys, size, IMAGE_PHYSICAL_LIMIT)) {
+        extents->losses.absurd++;
+        return true;
+    }
+    if (extents->count == IMAGE_EXTENTS_MAX) {
+        extents->losses.dropped++;
+        return true;
+    }
+    if (!ARRAY_RESERVE(&extents->items, &extents->capacity, extents->count))
+        return false;
+    extents->items[extents->count++] = (struct image_extent){.phys = phys, .offset = offset, .size = size};
+    return true;
+}
+
+static int extent_compare(const void *left, const void *right)
+{
+    const struct image_extent *a = left;
+    const struct image_extent *b = right;
+
+    if (a->phys != b->phys)
+        return a->phys < b->phys ? -1 : 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+static void extents_cut(struct image_extents *extents, uint64_t file_size)
+{
+    for (size_t i = 0; i < extents->count; i++) {
+        struct image_extent *extent = &extents->items[i];
+        uint64_t left = extent->offset < file_size ? file_size - extent->offset : 0;
+        if (extent->size <= left)
+            continue;
+        extents->losses.cut++;
+        add_saturated(&extents->losses.cut_bytes, extent->size - left);
+        extent->size = left;
+    }
+}
+
+/* Takes from *extent what lies below `frontier`, the end of *last: that much is held already. */
+static void extent_trim(struct image_extent *extent, const struct image_extent *last, uint64_t frontier,
+                        struct image_losses *losses)
+{
+    uint64_t held = min_u64(extent->size, frontier - extent->phys);
+
+    /* The same bytes of the file under the same address are no contradiction: QEMU's paging=true, page by page. */
+    if (extent->offset - extent->phys != last->offset - last->phys) {
+        losses->overlap++;
+        add_saturated(&losses->overlap_bytes, held);
+    }
+    extent->phys += held;
+    extent->offset += held;
+    extent->size -= held;
+}
+
+void image_extents_settle(struct image_extents *extents, uint64_t file_size)
+{
+    if (extents->count == 0)
+        return;
+    extents_cut(extents, file_size);
+    qsort(extents->items, extents->count, sizeof(*extents->items), extent_compare);
+
+    size_t kept = 0;
+    struct image_extent *last = NULL;
+    for (size_t i = 0; i < extents->count; i++) {
+        struct image_extent extent = extents->items[i];
+        uint64_t frontier = last ? last->phys + last->size : 0;
+        if (extent.size && extent.phys < frontier)
+            extent_trim(&extent, last, frontier, &extents->losses);
+        if (!extent.size)
+            continue;
+        if (last && extent.phys == frontier && extent.offset == last->offset + last->size) {
+            last->size += extent.size;
+            continue;
+        }
+        last = &extents->items[kept++];
+        *last = extent;
+    }
+    extents->count = kept;
+}
+
+bool image_extents_ranges(const struct image_extents *extents, struct lkmfs_range **ret, size_t *count)
+{
+    struct lkmfs_range *ranges = calloc(extents->count ? extents->count : 1, sizeof(*ranges));
+    if (!ranges)
+        return false;
+
+    size_t used = 0;
+    for (size_t i = 0; i < extents->count; i++) {
+        const struct image_extent *extent = &extents->items[i];
+        if (used && ranges[used - 1].start + ranges[used - 1].size == extent->phys)
+            ranges[used - 1].size += extent->size;
+        else
+            ranges[used++] = (struct lkmfs_range){.start = extent->phys, .size = extent->size};
+    }
+    *ret = ranges;
+    *count = used;
+    return true;
+}
+
+/* Index of the first extent that ends above `phys`; count if there is none. */
+static size_t extents_find(const struct image_extents *extents, uint64_t phys)
+{
+    size_t low = 0;
+    size_t high = extents->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct image_extent *extent = &extents->items[middle];
+        if (extent->phys + extent->size <= phys)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t image_extents_read(const struct image_extents *extents, struct image_file *file, uint64_t phys, void *buffer,
+                          size_t size)
+{
+    if (phys >= IMAGE_PHYSICAL_LIMIT)
+        return 0;
+
+    size_t done = 0;
+    for (size_t i = extents_find(extents, phys); i < extents->count && done < size; i++) {
+        const struct image_extent *extent = &extents->items[i];
+        uint64_t at = phys + done;
+        if (extent->phys > at)
+            break;
+        uint64_t skip = at - extent->phys;
+        size_t want = (size_t)min_u64(size - done, extent->size - skip);
+        size_t got = image_file_read(file, extent->offset + skip, (uint8_t *)buffer + done, want);
+        done += got;
+        if (got < want)
+            break;
+    }
+    return done;
+}
+
+void image_extents_log(const struct image_extents *extents, enum lkmfs_log_kind overlap_kind, struct lkmfs_log *log)
+{
+    const struct image_losses *losses = &extents->losses;
+
+    if (losses->absurd)
+        lkmfs_log_add(log, LKMFS_LOG_DOUBT,
+                      "image: %" PRIu64 " ranges left out: they lie beyond the 52 bits of a physical address",
+                      losses->absurd);
+    if (losses->dropped)
+        lkmfs_log_add(log, LKMFS_LOG_DOUBT, "image: %" PRIu64 " ranges left out: more than the %zu that are accepted",
+                      losses->dropped, IMAGE_EXTENTS_MAX);
+    if (losses->cut)
+        lkmfs_log_add(log, LKMFS_LOG_DOUBT,
+                      "image: cut short: %" PRIu64 " ranges reach %" PRIu64
+                      " bytes past the end of the file; what is there is used",
+                      losses->cut, losses->cut_bytes);
+    if (losses->overlap)
+        lkmfs_log_add(log, overlap_kind,
+                      "image: %" PRIu64 " ranges overlap others: %" PRIu64
+                      " bytes held twice were ignored in favour of the range that starts lower",
+                      losses->overlap, losses->overlap_bytes);
+}

@@ -1,0 +1,28 @@
+#include "image/file.h"
+
+#include <stdlib.h>
+
+#include "base/overflow.h"
+
+void image_file_close(struct image_file *file)
+{
+    if (!file)
+        return;
+    free(file->path);
+    file->source->close(file);
+}
+
+size_t image_file_read(struct image_file *file, uint64_t offset, void *buffer, size_t size)
+{
+    if (offset >= file->size)
+        return 0;
+    size = (size_t)min_u64(size, file->size - offset);
+    size_t got = file->source->pread(file, offset, buffer, size);
+    atomic_fetch_add_explicit(&file->bytes_read, got, memory_order_relaxed);
+    return got;
+}
+
+uint64_t image_file_next_data(struct image_file *file, uint64_t offset)
+{
+    return offset < file->size ? file->source->next_data(file, offset) : file->size;
+}

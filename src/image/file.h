@@ -1,0 +1,52 @@
+/*
+ * file.h - the bytes an image comes from: a file or block device now; a server or a set of split files can take its
+ * place.
+ */
+#ifndef LKMFS_IMAGE_FILE_H
+#define LKMFS_IMAGE_FILE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "lkmfs/error.h"
+
+struct image_file;
+
+/* One kind of source. All functions may be called from several threads at once, but for close. */
+struct image_source {
+    /* Reads up to `size` bytes at `offset`; returns how many, fewer only at the end or where reading fails. */
+    size_t (*pread)(struct image_file *file, uint64_t offset, void *buffer, size_t size);
+    /* Offset of the first byte at or after `offset` that is not in a hole; the file's size if there is none. */
+    uint64_t (*next_data)(struct image_file *file, uint64_t offset);
+    /* Frees what the source added to *file and the memory of *file itself. */
+    void (*close)(struct image_file *file);
+};
+
+/* A source embeds this as its first member and fills it when it opens. */
+struct image_file {
+    const struct image_source *source;
+    char *path;    /* as the user gave it, for messages; owned */
+    uint64_t size; /* bytes */
+    time_t mtime;
+    _Atomic uint64_t bytes_read;
+};
+
+/*
+ * Opens a regular file or block device read-only. Errors: NO_MEMORY; IO (missing, not readable); FORMAT (a directory, a
+ * pipe, empty).
+ */
+bool image_file_open_local(const char *path, struct image_file **ret, struct lkmfs_error *err);
+
+/* Accepts NULL. */
+void image_file_close(struct image_file *file);
+
+/* Reads up to `size` bytes at `offset` and counts them; fewer than `size` at the end or where reading fails. */
+size_t image_file_read(struct image_file *file, uint64_t offset, void *buffer, size_t size);
+
+/* See struct image_source. */
+uint64_t image_file_next_data(struct image_file *file, uint64_t offset);
+
+#endif

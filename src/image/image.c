@@ -1,0 +1,131 @@
+#include "lkmfs/image.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "image/format.h"
+#include "image/refuse.h"
+
+static const struct image_format *const formats[] = {
+    &image_format_lime,
+    &image_format_elf_core,
+};
+
+static const struct image_format *format_find(const struct image_head *head)
+{
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        if (formats[i]->probe(head))
+            return formats[i];
+    }
+    return NULL;
+}
+
+/* Settles extents into ranges and accounts for what got lost. */
+static bool image_settle(struct lkmfs_image *image, struct lkmfs_log *log, struct lkmfs_error *err)
+{
+    if (image->format->pread)
+        return true;
+    image_extents_settle(&image->extents, image->file->size);
+    image_extents_log(&image->extents, image->format->overlap_kind, log);
+    if (!image_extents_ranges(&image->extents, &image->ranges, &image->range_count))
+        return lkmfs_fail_memory(err);
+    return true;
+}
+
+static bool image_open_format(struct lkmfs_image *image, struct lkmfs_log *log, struct lkmfs_error *err)
+{
+    struct image_head head = {0};
+    head.size = image_file_read(image->file, 0, head.bytes, sizeof(head.bytes));
+    if (head.size == 0)
+        return lkmfs_fail(err, LKMFS_ERROR_IO, 0,
+                          "%s: its first bytes cannot be read; copy it off the failing disk first, for example with "
+                          "ddrescue",
+                          image->file->path);
+
+    image->format = format_find(&head);
+    if (!image->format) {
+        if (!image_refuse(image->file, &head, err))
+            return false;
+        image->format = &image_format_raw;
+    }
+    if (!image->format->open(image, log, err) || !image_settle(image, log, err))
+        return false;
+    if (image->range_count == 0)
+        return lkmfs_fail(
+            err, LKMFS_ERROR_FORMAT, 0,
+            "%s has the headers of the format %s but holds no memory; it was cut short or damaged, so copy "
+            "or acquire it again",
+            image->file->path, image->format->name);
+    lkmfs_log_add(log, LKMFS_LOG_NOTE, "image: %s: %s, %zu ranges, %" PRIu64 " bytes of file", image->file->path,
+                  image->format->name, image->range_count, image->file->size);
+    return true;
+}
+
+bool lkmfs_image_open(const char *path, struct lkmfs_log *log, struct lkmfs_image **ret, struct lkmfs_error *err)
+{
+    struct lkmfs_image *image = calloc(1, sizeof(*image));
+    if (!image)
+        return lkmfs_fail_memory(err);
+    if (!image_file_open_local(path, &image->file, err) || !image_open_format(image, log, err)) {
+        lkmfs_image_close(image);
+        return false;
+    }
+    *ret = image;
+    return true;
+}
+
+void lkmfs_image_close(struct lkmfs_image *image)
+{
+    if (!image)
+        return;
+    if (image->format && image->format->close)
+        image->format->close(image);
+    image_extents_destroy(&image->extents);
+    free(image->ranges);
+    free(image->hints.vmcoreinfo);
+    image_file_close(image->file);
+    free(image);
+}
+
+const char *lkmfs_image_path(const struct lkmfs_image *image)
+{
+    return image->file->path;
+}
+
+const char *lkmfs_image_format(const struct lkmfs_image *image)
+{
+    return image->format->name;
+}
+
+uint64_t lkmfs_image_file_size(const struct lkmfs_image *image)
+{
+    return image->file->size;
+}
+
+time_t lkmfs_image_mtime(const struct lkmfs_image *image)
+{
+    return image->file->mtime;
+}
+
+const struct lkmfs_range *lkmfs_image_ranges(const struct lkmfs_image *image, size_t *count)
+{
+    *count = image->range_count;
+    return image->ranges;
+}
+
+const struct lkmfs_hints *lkmfs_image_hints(const struct lkmfs_image *image)
+{
+    return &image->hints;
+}
+
+size_t lkmfs_image_read(const struct lkmfs_image *image, uint64_t phys, void *buffer, size_t size)
+{
+    if (image->format->pread)
+        return image->format->pread(image, phys, buffer, size);
+    return image_extents_read(&image->extents, image->file, phys, buffer, size);
+}
+
+uint64_t lkmfs_image_bytes_read(const struct lkmfs_image *image)
+{
+    return atomic_load_explicit(&image->file->bytes_read, memory_order_relaxed);
+}
