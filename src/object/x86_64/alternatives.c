@@ -1,0 +1,224 @@
+/*
+ * alternatives.c - .altinstructions: instructions that the kernel replaces by what the CPU does best. The original is not
+ * kept; it follows from the macro, and the macro from the entries of a site taken together (RECONSTRUCT.md section 5.8).
+ */
+#include "object/x86_64/alternatives.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "object/x86_64/nops.h"
+#include "object/x86_64/pv.h"
+#include "object/x86_64/tables.h"
+
+#define FEATURE_ALWAYS (3 * 32 + 21) /* X86_FEATURE_ALWAYS */
+#define FLAG_DIRECT    2u            /* ALT_FLAG_DIRECT_CALL [6.8+] */
+
+/* ---- reading ---- */
+
+static bool read_entry(const struct restore *r, const struct draft_section *table, uint64_t at, unsigned size,
+                       struct alternative *ret)
+{
+    const uint8_t *bytes = table->data + at;
+    uint32_t index;
+    const struct draft_section *code = section_named(r, ".altinstr_replacement", &index);
+    *ret = (struct alternative){.site = table->address + at + (uint64_t)(int64_t)(int32_t)le32(bytes),
+                                .replacement = table->address + at + 4 + (uint64_t)(int64_t)(int32_t)le32(bytes + 4),
+                                .feature = le16(bytes + 8),
+                                .flags = size == 14 ? le16(bytes + 10) : 0,
+                                .length = bytes[size == 14 ? 12 : 10],
+                                .size = bytes[size == 14 ? 13 : 11],
+                                .index = (uint32_t)(at / size)};
+    if (ret->size == 0)
+        return ret->length > 0;
+    if (!code || ret->replacement < code->address || ret->replacement - code->address > code->size ||
+        ret->size > code->size - (ret->replacement - code->address))
+        return false;
+    ret->bytes = code->data + (ret->replacement - code->address);
+    return ret->length >= ret->size;
+}
+
+unsigned alternative_size(const struct restore *r, const struct draft_section *section)
+{
+    const unsigned sizes[] = {r->context->shapes.alternative, 14, 12, 13};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        unsigned size = sizes[i];
+        bool fits = size >= 12 && size <= 14 && section->size % size == 0;
+        size_t odd = 0;
+        for (uint64_t at = 0; fits && at < section->size; at += size) {
+            struct alternative entry;
+            odd += !read_entry(r, section, at, size, &entry);
+        }
+        if (fits && odd <= section->size / size / 4) /* some entries may be damaged */
+            return size;
+    }
+    return 0;
+}
+
+/* ---- what stands at a site ---- */
+
+/* Whether the site holds this replacement, moved there, and NOPs. */
+static bool holds(const struct site *site, const struct alternative *entry)
+{
+    struct site rest = *site;
+    size_t length = entry->length;
+    if (!entry->bytes || length > site->size)
+        return false;
+    bool is_jump = entry->size == 5 && entry->bytes[0] == 0xe9;
+    if (is_jump && site->bytes[0] == 0xeb) { /* the kernel shortens jumps */
+        uint64_t to = entry->replacement + 5 + (uint64_t)(int64_t)(int32_t)le32(entry->bytes + 1);
+        return site->address + 2 + (uint64_t)(int64_t)(int8_t)site->bytes[1] == to &&
+               is_nops(site->bytes + 2, length - 2);
+    }
+    for (size_t done = 0; done < entry->size;) {
+        struct instruction in;
+        if (!decode(entry->bytes + done, entry->size - done, &in))
+            return false;
+        unsigned field = in.relative && in.imm_size == 4 ? in.imm_offset : in.rip ? in.disp_offset : in.length;
+        unsigned after = field < in.length ? field + 4 : in.length;
+        uint32_t moved = field < in.length ? le32(entry->bytes + done + field) + (uint32_t)(entry->replacement - site->address) : 0;
+        rest.bytes = site->bytes + done;
+        if (memcmp(rest.bytes, entry->bytes + done, field) != 0 ||
+            (field < in.length && le32(rest.bytes + field) != moved) ||
+            memcmp(rest.bytes + after, entry->bytes + done + after, in.length - after) != 0)
+            return false;
+        done += in.length;
+    }
+    return is_nops(site->bytes + entry->size, length - entry->size);
+}
+
+/* Whether the site still holds the original, its NOPs perhaps merged into longer ones. */
+static bool holds_original(const struct restore *r, const struct site *site, const struct original *original)
+{
+    size_t code = original->size;
+    while (code > 0 && original->bytes[code - 1] == 0x90)
+        code--;
+    if (original->size > site->size)
+        return false;
+    if (original->import) {
+        const char *name = context_exact(r->context, branch_target(site, 5));
+        return site->bytes[0] == original->bytes[0] && name && strcmp(name, original->import) == 0;
+    }
+    if (original->target.section != DRAFT_NONE) {
+        const struct draft_section *to = section_at(r, original->target.section);
+        return site->bytes[0] == original->bytes[0] && branch_target(site, 5) == to->address + original->target.offset;
+    }
+    return memcmp(site->bytes, original->bytes, code) == 0 && is_nops(site->bytes + code, original->size - code);
+}
+
+static void write_original(struct restore *r, const struct site *site, const struct original *original)
+{
+    site_write(r, site, original->bytes, original->size);
+    if (original->import)
+        relocate_import(r, site->section, site->offset + 1, R_X86_64_PLT32, original->import, -4, LKMFS_FROM_RESTORED);
+    else if (original->target.section != DRAFT_NONE)
+        relocate(r, site->section, site->offset + 1, R_X86_64_PC32, &original->target);
+    else /* no relocation in it, but the decoder may look */
+        memset(r->owned[site->section] + site->offset, 0, original->size);
+}
+
+/* ---- one site ---- */
+
+static void restore_direct_call(struct restore *r, const struct site *site, const struct alternative_group *group)
+{
+    size_t slot = pv_find_slot(r, site, group->length);
+    bool is_known = slot != SIZE_MAX && pv_is_known(r, site, group->length, slot);
+    for (size_t i = 0; !is_known && slot != SIZE_MAX && i < group->count; i++)
+        is_known = holds(site, &group->entries[i]);
+    if (is_known)
+        pv_write_call(r, site, group->length, slot);
+    else
+        restore_failed(r, RULE_ALTERNATIVE, site->address, "which paravirt operation it called is not known");
+}
+
+static void restore_group(struct restore *r, const struct alternative_group *group, size_t *snippet)
+{
+    struct site site;
+    struct original original = {.target = {.section = DRAFT_NONE}};
+    bool is_feature_test = alternative_is_feature_test(group);
+    size_t test = is_feature_test ? (*snippet)++ : 0;
+    if (!site_at(r, group->entries[0].site, &site) || r->owned[site.section][site.offset])
+        return; /* freed code, or paravirt.c has restored it */
+    bool is_direct = false, is_held = false;
+    for (size_t i = 0; i < group->count; i++)
+        is_direct |= group->entries[i].flags & FLAG_DIRECT && group->length == 6;
+    if (is_direct) {
+        restore_direct_call(r, &site, group);
+        return;
+    }
+    bool is_known = is_feature_test ? alternative_snippet(r, test, &original) : alternative_original(r, group, &original);
+    if (!is_known) {
+        restore_failed(r, RULE_ALTERNATIVE, site.address, "no macro is known that has these replacements");
+        return;
+    }
+    if (original.keep)
+        return;
+    for (size_t i = 0; i < group->count; i++)
+        is_held |= holds(&site, &group->entries[i]);
+    if (is_held || holds_original(r, &site, &original) || (is_feature_test && is_nops(site.bytes, group->length)))
+        write_original(r, &site, &original);
+    else
+        restore_failed(r, RULE_ALTERNATIVE, site.address, "neither original nor a replacement");
+}
+
+static int by_site(const void *a, const void *b)
+{
+    const struct alternative *x = a, *y = b;
+    if (x->site != y->site)
+        return x->site < y->site ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int by_first_index(const void *a, const void *b)
+{
+    const struct alternative_group *x = a, *y = b;
+    return x->entries[0].index < y->entries[0].index ? -1 : x->entries[0].index > y->entries[0].index;
+}
+
+/* Groups the sorted entries by site; groups in the order of the table. */
+static size_t group_entries(const struct alternative *entries, size_t count, struct alternative_group *groups)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || entries[i].site != entries[i - 1].site)
+            groups[found++] = (struct alternative_group){.entries = &entries[i]};
+        struct alternative_group *group = &groups[found - 1];
+        group->count++;
+        if (entries[i].length > group->length)
+            group->length = entries[i].length;
+    }
+    qsort(groups, found, sizeof(*groups), by_first_index);
+    return found;
+}
+
+void restore_alternatives(struct restore *r)
+{
+    uint32_t index;
+    size_t count = 0, snippet = 0;
+    const struct draft_section *table = section_named(r, ".altinstructions", &index);
+    unsigned size = table ? alternative_size(r, table) : 0;
+    if (size == 0) {
+        if (table)
+            draft_doubt(r->draft, ".altinstructions: no known size of its entries fits; left as in memory");
+        return;
+    }
+    struct alternative *entries = calloc(table->size / size + 1, sizeof(*entries));
+    struct alternative_group *groups = calloc(table->size / size + 1, sizeof(*groups));
+    for (uint64_t at = 0; entries && groups && at + size <= table->size; at += size) {
+        if (read_entry(r, table, at, size, &entries[count]))
+            count++;
+        else
+            restore_failed(r, RULE_ALTERNATIVE, table->address + at, "the entry makes no sense");
+    }
+    if (entries && groups) {
+        qsort(entries, count, sizeof(*entries), by_site);
+        size_t found = group_entries(entries, count, groups);
+        for (size_t i = 0; i < found; i++)
+            restore_group(r, &groups[i], &snippet);
+    } else {
+        r->out_of_memory = true;
+    }
+    free(entries);
+    free(groups);
+}

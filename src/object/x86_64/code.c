@@ -1,0 +1,190 @@
+/*
+ * code.c - relocations of code: a linear sweep over every executable section; the raw displacement and immediate fields
+ * of each instruction say what the assembler left to the linker (RECONSTRUCT.md section 4).
+ */
+#include <string.h>
+
+#include "object/x86_64/code.h"
+#include "object/x86_64/decode.h"
+
+#define PERCPU_FIRST 0x1000 /* smaller values are constants, gs:0x28 the stack canary */
+
+/* The instruction at hand. */
+struct sweep {
+    struct restore *r;
+    struct units *units;
+    struct draft_section *section;
+    uint32_t index;
+    uint64_t offset;
+    struct instruction in;
+};
+
+static uint64_t next_address(const struct sweep *s)
+{
+    return s->section->address + s->offset + s->in.length;
+}
+
+static void put(const struct sweep *s, unsigned field, uint32_t type, const struct target *target)
+{
+    relocate(s->r, s->index, s->offset + field, type, target);
+}
+
+/* ---- calls and jumps ---- */
+
+static void do_own_branch(const struct sweep *s, uint64_t to, const struct target *target)
+{
+    const struct place *global = target->draft.kind == DRAFT_TARGET_SYMBOL ? global_at(s->r, to) : NULL;
+    bool same = target->section == s->index;
+    if (strcmp(s->section->name, ".static_call.text") == 0)
+        global = NULL; /* a trampoline is no call: PC32 even to a global */
+    if (same && !global)
+        units_branch(s->units, s->index, s->offset, target->offset); /* the assembler resolved it */
+    else if (same && s->in.opcode != 0xe8)
+        units_candidate(s->units, s->index, s->offset, s->in.imm_offset, s->in.opcode, target);
+    else
+        put(s, s->in.imm_offset, global ? R_X86_64_PLT32 : R_X86_64_PC32, target);
+    if (!same && !global)
+        units_reference(s->units, s->index, s->offset, to);
+}
+
+static void do_branch(const struct sweep *s)
+{
+    uint64_t to = next_address(s) + (uint64_t)s->in.imm;
+    struct target target;
+    if (!target_find(s->r, to, -4, TARGET_EXACT, &target))
+        restore_failed(s->r, RULE_CODE, s->section->address + s->offset, "a branch to nothing that is known");
+    else if (target.section == DRAFT_NONE)
+        put(s, s->in.imm_offset, R_X86_64_PLT32, &target);
+    else
+        do_own_branch(s, to, &target);
+}
+
+/* ---- memory operands ---- */
+
+static void do_rip(const struct sweep *s)
+{
+    uint64_t to = next_address(s) + (uint64_t)s->in.disp;
+    int64_t bias = (int64_t)s->in.disp_offset - (int64_t)s->in.length;
+    struct target target;
+    if (!target_find(s->r, to, bias, 0, &target) &&
+        !(s->in.gs && target_percpu(s->r, to, bias, &target)))
+        return;
+    if (target.section == s->index && !global_at(s->r, to)) {
+        units_branch(s->units, s->index, s->offset, target.offset);
+        return;
+    }
+    units_reference(s->units, s->index, s->offset, to);
+    put(s, s->in.disp_offset, R_X86_64_PC32, &target);
+}
+
+static void do_disp(const struct sweep *s)
+{
+    uint64_t value = (uint64_t)s->in.disp;
+    struct target target;
+    bool found = false;
+    if (s->in.gs && s->in.no_base)
+        found = value >= PERCPU_FIRST &&
+                (target_find(s->r, value, 0, TARGET_EXACT, &target) || target_percpu(s->r, value, 0, &target));
+    else if (is_kernel_map(value))
+        found = target_find(s->r, value, 0, 0, &target);
+    else if (value >= s->r->percpu && value < s->r->percpu_end)
+        found = target_find(s->r, value, 0, 0, &target);
+    else if (s->in.no_base && !s->in.gs && value > PERCPU_FIRST && value < s->r->context->percpu_end)
+        found = target_import(s->r, value, 0, &target);
+    if (!found)
+        return;
+    units_reference(s->units, s->index, s->offset, value);
+    put(s, s->in.disp_offset, R_X86_64_32S, &target);
+}
+
+/* ---- immediates ---- */
+
+/* A 32-bit immediate is an address only where the CPU sign-extends it to 64 bits. */
+static void do_imm32(const struct sweep *s)
+{
+    uint64_t value = (uint64_t)s->in.imm;
+    struct target target;
+    bool is_push = s->in.opcode == 0x68;
+    bool is_move = s->in.opcode == 0xc7 && s->in.direct && s->in.wide;
+    bool found = false;
+    if (is_kernel_map(value))
+        found = (s->in.wide || is_push) && target_find(s->r, value, 0, 0, &target);
+    else if (is_move && s->in.imm >= PERCPU_FIRST) /* plain constants this small have a shorter move */
+        found = target_find(s->r, value, 0, TARGET_EXACT, &target) || target_percpu(s->r, value, 0, &target);
+    if (!found)
+        return;
+    units_reference(s->units, s->index, s->offset, value);
+    put(s, s->in.imm_offset, R_X86_64_32S, &target);
+}
+
+static void do_word64(const struct sweep *s, unsigned field, uint64_t value)
+{
+    struct target target;
+    if (target_find(s->r, value, 0, TARGET_EXACT, &target))
+        put(s, field, R_X86_64_64, &target);
+}
+
+static void do_instruction(const struct sweep *s)
+{
+    if (s->in.imm_size == 4 && s->in.relative) {
+        do_branch(s);
+        return;
+    }
+    if (s->in.disp_size == 4 && s->in.rip)
+        do_rip(s);
+    else if (s->in.disp_size == 4)
+        do_disp(s);
+    else if (s->in.disp_size == 8)
+        do_word64(s, s->in.disp_offset, (uint64_t)s->in.disp);
+    if (s->in.imm_size == 4)
+        do_imm32(s);
+    else if (s->in.imm_size == 8)
+        do_word64(s, s->in.imm_offset, (uint64_t)s->in.imm);
+}
+
+/* Start of the first function after `offset`: there decoding falls into step again whatever came before. */
+static uint64_t next_function(const struct restore *r, uint32_t index, size_t *place, uint64_t offset)
+{
+    uint64_t start = section_at(r, index)->address;
+    for (; *place < r->place_count; ++*place) {
+        const struct draft_symbol *symbol = &r->draft->symbols[r->places[*place].symbol];
+        if (r->places[*place].address > start + offset && symbol->section == index &&
+            ELF64_ST_TYPE(symbol->info) == STT_FUNC && symbol->size)
+            return r->places[*place].address - start;
+    }
+    return UINT64_MAX;
+}
+
+static void sweep_section(struct restore *r, struct units *units, uint32_t index)
+{
+    struct sweep s = {.r = r, .units = units, .section = section_at(r, index), .index = index};
+    size_t place = place_from(r->places, r->place_count, s.section->address);
+    uint64_t limit = next_function(r, index, &place, 0);
+    while (s.offset < s.section->size) {
+        if (s.offset >= limit)
+            limit = next_function(r, index, &place, s.offset);
+        uint64_t end = limit < s.section->size ? limit : s.section->size;
+        if (!decode(s.section->data + s.offset, end - s.offset, &s.in)) {
+            restore_failed(r, RULE_CODE, s.section->address + s.offset, "no instruction");
+            s.offset++;
+            continue;
+        }
+        if (!r->owned[index][s.offset])
+            do_instruction(&s);
+        s.offset += s.in.length;
+    }
+}
+
+void restore_code(struct restore *r)
+{
+    struct units *units = units_new(r);
+    if (!units) {
+        r->out_of_memory = true;
+        return;
+    }
+    for (uint32_t i = 0; i < r->draft->section_count; i++)
+        if (is_code(section_at(r, i)) && section_at(r, i)->address)
+            sweep_section(r, units, i);
+    units_decide(units);
+    units_free(units);
+}

@@ -1,0 +1,23 @@
+/*
+ * data.h - what is a pointer that the linker wrote, and what the kernel put there at run time (RECONSTRUCT.md section 6).
+ */
+#ifndef LKMFS_OBJECT_X86_64_DATA_H
+#define LKMFS_OBJECT_X86_64_DATA_H
+
+#include "object/x86_64/restore.h"
+
+/* What an aligned word of a writable section is known to have been on disk. */
+enum word_fate {
+    WORD_OPEN,    /* its value decides */
+    WORD_ZERO,    /* run time: 0 */
+    WORD_SELF,    /* next pointer of an empty list head: the slot itself */
+    WORD_SELF_PREV, /* prev pointer of one: the slot before */
+};
+
+/* Decides the words at `offset` and `offset` + 8 when a list node lies there (lists.c). */
+bool list_fate(struct restore *r, const struct draft_section *section, uint64_t offset, enum word_fate fate[2]);
+
+/* The object around offset `offset` of section `index`, NULL if no symbol covers it. */
+const struct draft_symbol *object_around(const struct restore *r, uint32_t index, uint64_t offset);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * decode.h - what the rules need to know of one instruction: its length and where its displacement and immediate lie.
+ */
+#ifndef LKMFS_OBJECT_X86_64_DECODE_H
+#define LKMFS_OBJECT_X86_64_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct instruction {
+    unsigned length;
+    uint8_t opcode;
+    bool wide;        /* REX.W */
+    bool gs;          /* gs: prefix */
+    bool rip;         /* the displacement is relative to the next instruction */
+    bool no_base;     /* a memory operand without base register */
+    bool direct;      /* modrm names a register, not memory */
+    bool relative;    /* the immediate is relative to the next instruction: a branch */
+    unsigned disp_size, disp_offset; /* bytes; 0 if there is none */
+    unsigned imm_size, imm_offset;
+    int64_t disp, imm; /* sign-extended */
+};
+
+/* Decodes the instruction at `bytes`; false when there is none. */
+bool decode(const uint8_t *bytes, size_t size, struct instruction *ret);
+
+#endif

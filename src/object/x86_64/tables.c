@@ -1,0 +1,325 @@
+#include "object/x86_64/tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "object/x86_64/sites.h"
+
+#define ORC_ENTRY    6
+#define BUGFLAG_DONE (1u << 2) /* WARN_ONCE() has fired */
+
+static const struct table_shape shapes[] = {
+    {".orc_unwind_ip", 4, {{0, FIELD_ORC}}, ORDER_BY_PLACE},
+    {".smp_locks", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
+    {".return_sites", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
+    {".retpoline_sites", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
+    {".call_sites", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
+    {".cfi_sites", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
+    {".ibt_endbr_seal", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
+    {"__tracepoints_ptrs", 4, {{0, FIELD_NAME}}, ORDER_KEPT},
+    {"__kcfi_traps", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
+    {"__mcount_loc", 8, {{0, FIELD_ADDRESS}}, ORDER_BY_ENTRY},
+    {"__patchable_function_entries", 8, {{0, FIELD_ADDRESS}}, ORDER_KEPT},
+    {"_ftrace_events", 8, {{0, FIELD_ADDRESS}}, ORDER_KEPT},
+    {"_ftrace_eval_map", 8, {{0, FIELD_ADDRESS}}, ORDER_KEPT},
+    {"__ex_table", 12, {{0, FIELD_LABEL}, {4, FIELD_LABEL}, {8, FIELD_HANDLER}}, ORDER_BY_PLACE},
+    {"__bug_table", 0, {{0, FIELD_LABEL}, {4, FIELD_LABEL}, {8, FIELD_LABEL}}, ORDER_KEPT},
+    {"__ksymtab", 12, {{0, FIELD_NAME}, {4, FIELD_NAME}, {8, FIELD_NAME}}, ORDER_KEPT},
+    {"__ksymtab_gpl", 12, {{0, FIELD_NAME}, {4, FIELD_NAME}, {8, FIELD_NAME}}, ORDER_KEPT},
+    {"__kcrctab", 4, {{0, FIELD_CRC}}, ORDER_KEPT},
+    {"__kcrctab_gpl", 4, {{0, FIELD_CRC}}, ORDER_KEPT},
+    {".altinstructions", 0, {{0, FIELD_LABEL}, {4, FIELD_REPLACEMENT}}, ORDER_KEPT},
+    {".parainstructions", 16, {{0, FIELD_ADDRESS}}, ORDER_KEPT},
+    {".static_call_sites", 8, {{0, FIELD_LABEL}, {4, FIELD_CALL_KEY}}, ORDER_BY_PLACE},
+    {"__jump_table", 16, {{0, FIELD_LABEL}, {4, FIELD_LABEL}, {8, FIELD_JUMP_KEY}}, ORDER_BY_PLACE},
+};
+
+const struct table_shape *table_shape(const char *name)
+{
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+        if (strcmp(shapes[i].name, name) == 0)
+            return &shapes[i];
+    return NULL;
+}
+
+/* struct bug_entry: by the module's own count, else by the kernel's types. */
+static unsigned bug_size(const struct restore *r, const struct draft_section *section)
+{
+    for (size_t i = 0; i < r->draft->module->table_count; i++) {
+        const struct lkmfs_table_entry *table = &r->draft->module->tables[i];
+        if (strcmp(table->section, "__bug_table") == 0 && table->address == section->address && table->entry >= 8 &&
+            table->entry <= 16)
+            return (unsigned)table->entry;
+    }
+    return r->context->shapes.bug ? r->context->shapes.bug : 12;
+}
+
+unsigned entry_size(const struct restore *r, const struct table_shape *shape, const struct draft_section *section)
+{
+    if (shape->entry)
+        return shape->entry;
+    return strcmp(shape->name, "__bug_table") == 0 ? bug_size(r, section) : alternative_size(r, section);
+}
+
+/* ---- fields ---- */
+
+struct field_place {
+    struct draft_section *section;
+    uint32_t index;        /* of the section */
+    uint64_t from, to;     /* offsets of the entry in memory's order and on disk */
+    unsigned offset;       /* of the field */
+    const uint8_t *bytes;  /* of the field, as in memory */
+    uint64_t address;      /* where the field lay */
+    const uint8_t *entry;
+};
+
+static uint64_t relative(const struct field_place *field)
+{
+    return field->address + (uint64_t)(int64_t)(int32_t)le32(field->bytes);
+}
+
+/* An unwind entry for nothing that lies where a code section ends belongs to that section, not to the next one. */
+static bool find_orc(struct restore *r, const struct field_place *field, uint64_t address, struct target *ret)
+{
+    uint32_t index;
+    const struct draft_section *orc = section_named(r, ".orc_unwind", &index);
+    uint64_t at = field->from / 4 * ORC_ENTRY;
+    bool found = target_find(r, address, 0, TARGET_TABLE | TARGET_LABEL, ret);
+    if (!orc || at + ORC_ENTRY > orc->size || le32(orc->data + at) != 0)
+        return found;
+    for (size_t i = r->span_count; i-- > 0;) {
+        uint32_t section = r->spans[i].section;
+        if (r->spans[i].end == address && is_code(section_at(r, section))) {
+            uint64_t size = section_at(r, section)->size;
+            *ret = (struct target){{DRAFT_TARGET_SECTION, section, (int64_t)size}, section, size, LKMFS_FROM_RESTORED};
+            return true;
+        }
+    }
+    return found;
+}
+
+static bool find_replacement(struct restore *r, uint64_t address, struct target *ret)
+{
+    uint32_t index;
+    const struct draft_section *section = section_named(r, ".altinstr_replacement", &index);
+    if (!section || address != section->address + section->size)
+        return target_find(r, address, 0, TARGET_TABLE | TARGET_LABEL, ret);
+    *ret = (struct target){{DRAFT_TARGET_SECTION, index, (int64_t)section->size}, index, section->size,
+                           LKMFS_FROM_RESTORED};
+    return true;
+}
+
+static bool find_jump_key(struct restore *r, const struct field_place *field, struct target *ret)
+{
+    struct site_entry entry = {field->address - field->offset, field->entry};
+    struct jump_label label;
+    bool known = jump_label_read(r, &entry, &label);
+    bool mark = r->context->shapes.jump_nop_mark && !label.jump;
+    if (!target_find(r, label.key, label.branch + (mark ? 2 : 0), TARGET_TABLE, ret))
+        return false;
+    if (!known)
+        ret->from = LKMFS_FROM_INFERRED;
+    return true;
+}
+
+static bool find_call_key(struct restore *r, const struct field_place *field, struct target *ret)
+{
+    struct site_entry entry = {field->address - field->offset, field->entry};
+    struct static_call call;
+    if (!static_call_read(r, &entry, &call))
+        return false;
+    if (call.own)
+        return target_find(r, call.key, call.tail, TARGET_TABLE, ret);
+    uint32_t import = draft_import(r->draft, call.name);
+    *ret = (struct target){{DRAFT_TARGET_IMPORT, import, call.tail}, DRAFT_NONE, 0, LKMFS_FROM_RESTORED};
+    return import != DRAFT_NONE;
+}
+
+/* [-5.11] a CRC is the value of an absolute symbol; the export at the same index of the other table names it. */
+static void relocate_crc(struct restore *r, const struct field_place *field)
+{
+    uint32_t index;
+    const struct draft_section *exports =
+        section_named(r, strcmp(field->section->name, "__kcrctab") == 0 ? "__ksymtab" : "__ksymtab_gpl", &index);
+    uint64_t at = field->from / 4 * 12 + 4;
+    char name[256];
+    if (!field->section->has_rela || !exports || at + 4 > exports->size || le32(field->bytes) == 0)
+        return;
+    uint64_t string = exports->address + at + (uint64_t)(int64_t)(int32_t)le32(exports->data + at);
+    size_t length = 0;
+    while (length + 1 < sizeof(name) && context_read(r->context, string + length, name + length, 1) && name[length])
+        length++;
+    name[length] = '\0';
+    struct draft_symbol symbol = {.name = draft_string(r->draft, "__crc_%s", name),
+                                  .section = DRAFT_NONE,
+                                  .value = le32(field->bytes),
+                                  .info = ELF64_ST_INFO(STB_GLOBAL, STT_NOTYPE),
+                                  .from = LKMFS_FROM_RESTORED};
+    struct target target = {.section = DRAFT_NONE, .from = LKMFS_FROM_RESTORED};
+    target.draft = (struct draft_target){DRAFT_TARGET_SYMBOL, (uint32_t)r->draft->symbol_count, 0};
+    draft_add_symbol(r->draft, &symbol);
+    if (!r->draft->out_of_memory)
+        relocate(r, field->index, field->to, R_X86_64_32, &target);
+}
+
+/* Relocation type of a field, R_X86_64_NONE if it has none; *found tells whether its target is known. */
+static uint32_t find_field(struct restore *r, const struct field_place *field, uint8_t kind, bool *found,
+                           struct target *target)
+{
+    switch (kind) {
+    case FIELD_NAME:
+        *found = target_find(r, relative(field), 0, TARGET_TABLE, target);
+        return R_X86_64_PC32;
+    case FIELD_ADDRESS:
+        *found = target_find(r, le64(field->bytes), 0, TARGET_TABLE | TARGET_LABEL, target);
+        return le64(field->bytes) ? R_X86_64_64 : R_X86_64_NONE;
+    case FIELD_ORC:
+        *found = find_orc(r, field, relative(field), target);
+        return R_X86_64_PC32;
+    case FIELD_REPLACEMENT:
+        *found = find_replacement(r, relative(field), target);
+        return R_X86_64_PC32;
+    case FIELD_HANDLER:
+        *found = target_import(r, relative(field), 0, target);
+        return *found ? R_X86_64_PC32 : R_X86_64_NONE;
+    case FIELD_JUMP_KEY:
+        *found = find_jump_key(r, field, target);
+        return R_X86_64_PC64;
+    case FIELD_CALL_KEY:
+        *found = find_call_key(r, field, target);
+        return R_X86_64_PC32;
+    default:
+        *found = target_find(r, relative(field), 0, TARGET_TABLE | TARGET_LABEL, target);
+        return R_X86_64_PC32;
+    }
+}
+
+static void relocate_field(struct restore *r, const struct field_place *field, uint8_t kind)
+{
+    struct target target;
+    bool found = false;
+    if (kind == FIELD_CRC) {
+        relocate_crc(r, field);
+        return;
+    }
+    uint32_t type = find_field(r, field, kind, &found, &target);
+    if (type == R_X86_64_NONE)
+        return;
+    if (found)
+        relocate(r, field->index, field->to + field->offset, type, &target);
+    else
+        restore_failed(r, RULE_TABLE, field->address, "it points to nothing that is known");
+}
+
+/* ---- tables ---- */
+
+static void clear_bug_flag(struct draft_section *section, unsigned entry)
+{
+    unsigned flags = entry == 8 ? 4 : entry - 2;
+    for (uint64_t at = 0; at + entry <= section->size; at += entry) {
+        if (section->data[at + flags] & BUGFLAG_DONE) {
+            section->data[at + flags] &= (uint8_t)~BUGFLAG_DONE;
+            section->restored_bytes++;
+            section->restored_sites++;
+        }
+    }
+}
+
+/* .orc_unwind was sorted along with .orc_unwind_ip. */
+static void reorder_orc(struct restore *r, const uint32_t *order, uint64_t count)
+{
+    uint32_t index;
+    struct draft_section *orc = section_named(r, ".orc_unwind", &index);
+    if (!orc || orc->size != count * ORC_ENTRY)
+        return;
+    uint8_t *copy = malloc(orc->size + 1);
+    if (!copy) {
+        r->out_of_memory = true;
+        return;
+    }
+    memcpy(copy, orc->data, orc->size);
+    for (uint64_t i = 0; i < count; i++)
+        memcpy(orc->data + i * ORC_ENTRY, copy + (uint64_t)order[i] * ORC_ENTRY, ORC_ENTRY);
+    free(copy);
+    orc->data_from = LKMFS_FROM_INFERRED;
+}
+
+/* Order on disk of the table `copy` as in memory, NULL if it is the same. */
+static uint32_t *disk_order(struct restore *r, const struct table_shape *shape, uint32_t index, unsigned entry,
+                            const uint8_t *copy)
+{
+    struct draft_section *section = section_at(r, index);
+    size_t count = section->size / entry;
+    if (shape->order == ORDER_KEPT || count < 2)
+        return NULL;
+    struct entry_place *places = calloc(count, sizeof(*places));
+    if (!places) {
+        r->out_of_memory = true;
+        return NULL;
+    }
+    bool known = true;
+    if (shape->order == ORDER_BY_ENTRY)
+        known = order_like_patchable(r, section, places, count);
+    for (uint32_t i = 0; i < count && shape->order == ORDER_BY_PLACE; i++) {
+        struct target target = {.section = DRAFT_NONE};
+        uint64_t at = (uint64_t)i * entry;
+        struct field_place field = {section, index, at, at, 0, copy + at, section->address + at, copy + at};
+        bool found;
+        find_field(r, &field, shape->fields[0].kind, &found, &target);
+        places[i] = (struct entry_place){found ? target.section : DRAFT_NONE, found ? target.offset : i, i};
+    }
+    uint32_t *order = known ? order_entries(places, count) : NULL;
+    free(places);
+    return order;
+}
+
+static void restore_table(struct restore *r, const struct table_shape *shape, uint32_t index)
+{
+    struct draft_section *section = section_at(r, index);
+    unsigned entry = entry_size(r, shape, section);
+    uint8_t *copy = entry ? malloc(section->size + 16) : NULL;
+    if (!copy) {
+        r->out_of_memory |= entry > 0;
+        return;
+    }
+    memcpy(copy, section->data, section->size);
+    uint32_t *order = disk_order(r, shape, index, entry, copy);
+    uint64_t count = section->size / entry, rest = section->size % entry;
+    for (uint64_t i = 0; i < count + (rest > 0); i++) {
+        uint64_t from = (order && i < count ? order[i] : i) * entry;
+        memcpy(section->data + i * entry, copy + from, i < count ? entry : rest);
+        for (const struct table_field *field = shape->fields; field->kind != FIELD_NONE; field++) {
+            struct field_place place = {section,           index, from, i * entry, field->offset, copy + from + field->offset,
+                                        section->address + from + field->offset, copy + from};
+            unsigned size = field->kind == FIELD_ADDRESS || field->kind == FIELD_JUMP_KEY ? 8 : 4;
+            if (from + field->offset + size <= section->size && field->offset + size <= entry)
+                relocate_field(r, &place, field->kind);
+        }
+    }
+    if (order)
+        section->data_from = LKMFS_FROM_INFERRED;
+    if (order && shape->fields[0].kind == FIELD_ORC)
+        reorder_orc(r, order, count);
+    if (strcmp(shape->name, "__bug_table") == 0)
+        clear_bug_flag(section, entry);
+    free(order);
+    free(copy);
+}
+
+static void restore_kind(struct restore *r, bool by_entry)
+{
+    for (uint32_t i = 0; i < r->draft->section_count; i++) {
+        const struct draft_section *section = section_at(r, i);
+        const struct table_shape *shape = section->data && section->address ? table_shape(section->name) : NULL;
+        if (shape && (shape->order == ORDER_BY_ENTRY) == by_entry)
+            restore_table(r, shape, i);
+    }
+}
+
+/* First those whose order another table tells, as long as that one is untouched. */
+void restore_tables(struct restore *r)
+{
+    restore_kind(r, true);
+    restore_kind(r, false);
+}

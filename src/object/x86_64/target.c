@@ -1,0 +1,192 @@
+/*
+ * target.c - from a run-time address back to section, symbol or import plus addend (RECONSTRUCT.md section 2).
+ *
+ * Always the address that the CPU or the table really points to is looked up, and the bias of PC-relative fields added
+ * afterwards: S + A itself may lie in the neighbour.
+ */
+#include <string.h>
+
+#include "base/cursor.h"
+#include "object/x86_64/restore.h"
+
+#define NEAR_EXPORT 0x8000 /* farthest member of an exported struct */
+#define NEAR_PERCPU 0x2000
+
+/* Every way of finding a target as one function, tried in order. */
+typedef bool find_fn(struct restore *r, uint64_t address, unsigned want, struct target *ret);
+
+static struct target in_section(const struct restore *r, uint32_t section, uint64_t address)
+{
+    uint64_t offset = address - section_at(r, section)->address;
+    return (struct target){.draft = {DRAFT_TARGET_SECTION, section, (int64_t)offset},
+                           .section = section,
+                           .offset = offset,
+                           .from = LKMFS_FROM_RESTORED};
+}
+
+/* Names a symbol that is not local the way the assembler does: functions only by their start, objects by all bytes. */
+static void name_global(struct restore *r, uint64_t address, struct target *ret)
+{
+    size_t index = place_from(r->globals, r->global_count, address + 1);
+    if (index == 0)
+        return;
+    const struct place *place = &r->globals[index - 1];
+    const struct draft_symbol *symbol = &r->draft->symbols[place->symbol];
+    bool is_start = place->address == address;
+    bool is_inside = ELF64_ST_TYPE(symbol->info) == STT_OBJECT && address - place->address < place->size;
+    if (symbol->section == ret->section && (is_start || is_inside))
+        ret->draft = (struct draft_target){DRAFT_TARGET_SYMBOL, place->symbol, (int64_t)(address - place->address)};
+}
+
+/* The section of the symbols at exactly `address`: `prefer` if one of them is in it. */
+static uint32_t section_of_symbols(const struct restore *r, uint64_t address, uint32_t prefer)
+{
+    uint32_t found = DRAFT_NONE;
+    for (size_t i = place_from(r->places, r->place_count, address);
+         i < r->place_count && r->places[i].address == address; i++) {
+        uint32_t section = r->draft->symbols[r->places[i].symbol].section;
+        if (section == prefer)
+            return prefer;
+        if (found == DRAFT_NONE)
+            found = section;
+    }
+    return found;
+}
+
+/* Where one section ends and another starts, a symbol decides; so it does for empty sections, which have no span. */
+static bool find_own(struct restore *r, uint64_t address, unsigned want, struct target *ret)
+{
+    uint32_t section = section_around(r, address);
+    if (section == DRAFT_NONE || section_at(r, section)->address == address) {
+        uint32_t named = section_of_symbols(r, address, section);
+        if (named != DRAFT_NONE && (section == DRAFT_NONE || named != section))
+            section = named;
+    }
+    if (section == DRAFT_NONE)
+        return false;
+    *ret = in_section(r, section, address);
+    if (!(want & TARGET_LABEL))
+        name_global(r, address, ret);
+    return true;
+}
+
+static bool find_init(struct restore *r, uint64_t address, unsigned want, struct target *ret)
+{
+    (void)want;
+    for (size_t i = r->init_count; i-- > 0;) {
+        const struct span *span = &r->init[i];
+        if (address >= span->start && address < span->end) {
+            *ret = in_section(r, span->section, address);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_own_percpu(struct restore *r, uint64_t address, unsigned want, struct target *ret)
+{
+    (void)want;
+    if (address < r->percpu || address >= r->percpu_end)
+        return false;
+    *ret = (struct target){.draft = {DRAFT_TARGET_SECTION, r->percpu_section, (int64_t)(address - r->percpu)},
+                           .section = r->percpu_section,
+                           .offset = address - r->percpu,
+                           .from = LKMFS_FROM_RESTORED};
+    return true;
+}
+
+/* The import `index` of the names, by its direct name at no distance. */
+static bool import_by_index(struct restore *r, size_t index, uint64_t distance, struct target *ret)
+{
+    const struct import_name *name = &r->context->names[index];
+    uint32_t *cached = distance ? &r->imports[index] : &r->imports_direct[index];
+    if (*cached == DRAFT_NONE)
+        *cached = draft_import(r->draft, distance ? name->name : name->direct);
+    if (*cached == DRAFT_NONE) {
+        r->out_of_memory = true;
+        return false;
+    }
+    *ret = (struct target){.draft = {DRAFT_TARGET_IMPORT, *cached, (int64_t)distance},
+                           .section = DRAFT_NONE,
+                           .from = distance ? LKMFS_FROM_INFERRED : LKMFS_FROM_RESTORED};
+    return true;
+}
+
+static bool find_import(struct restore *r, uint64_t address, unsigned want, struct target *ret)
+{
+    (void)want;
+    size_t index = context_name(r->context, address);
+    return index != SIZE_MAX && r->context->names[index].address == address && import_by_index(r, index, 0, ret);
+}
+
+static bool find_own_end(struct restore *r, uint64_t address, unsigned want, struct target *ret)
+{
+    if (want & TARGET_EXACT)
+        return false;
+    for (size_t i = 0; i < r->span_count; i++) {
+        if (r->spans[i].end == address) {
+            *ret = in_section(r, r->spans[i].section, address);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A member of an exported struct: nothing else that has a name may lie between. */
+static bool find_near_import(struct restore *r, uint64_t address, unsigned want, struct target *ret)
+{
+    struct lkmfs_symbol symbol;
+    if (want & TARGET_EXACT || !is_kernel_map(address))
+        return false;
+    size_t index = context_name(r->context, address);
+    if (index == SIZE_MAX || address - r->context->names[index].address >= NEAR_EXPORT)
+        return false;
+    uint64_t start = r->context->names[index].address;
+    if (!r->context->view.symbol(r->context->view.handle, address, &symbol) || symbol.address != start)
+        return false;
+    return import_by_index(r, index, address - start, ret);
+}
+
+static find_fn *const code_order[] = {find_own,    find_own_percpu, find_import,     find_init,
+                                      find_own_end, find_near_import};
+static find_fn *const table_order[] = {find_own,    find_init,    find_own_percpu,
+                                       find_import, find_own_end, find_near_import};
+
+bool target_find(struct restore *r, uint64_t address, int64_t bias, unsigned want, struct target *ret)
+{
+    find_fn *const *order = want & TARGET_TABLE ? table_order : code_order;
+    for (size_t i = 0; i < sizeof(code_order) / sizeof(*code_order); i++) {
+        if (order[i](r, address, want, ret)) {
+            ret->draft.addend += bias;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool target_import(struct restore *r, uint64_t address, int64_t bias, struct target *ret)
+{
+    if (!find_import(r, address, 0, ret))
+        return false;
+    ret->draft.addend += bias;
+    return true;
+}
+
+bool target_percpu(struct restore *r, uint64_t address, int64_t bias, struct target *ret)
+{
+    size_t index = context_name(r->context, address);
+    if (index == SIZE_MAX || address >= r->context->percpu_end)
+        return false;
+    uint64_t distance = address - r->context->names[index].address;
+    if (distance >= NEAR_PERCPU || !import_by_index(r, index, distance, ret))
+        return false;
+    ret->draft.addend += bias;
+    return true;
+}
+
+void relocate(struct restore *r, uint32_t section, uint64_t offset, uint32_t type, const struct target *target)
+{
+    size_t size = type == R_X86_64_64 || type == R_X86_64_PC64 ? 8 : 4;
+    memset(section_at(r, section)->data + offset, 0, size);
+    draft_add_relocation(r->draft, section, offset, type, target->draft, target->from);
+}

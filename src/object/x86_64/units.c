@@ -1,0 +1,377 @@
+/*
+ * units.c - which code came from one object file.
+ *
+ * The linker concatenates objects: in every section, and among the local symbols, what came from one object lies
+ * together, in one order everywhere. So each section's functions and the local symbols are a line of places, and whatever
+ * proves two places of a line to be of one object binds all between them. Proofs: a branch that the assembler resolved;
+ * a reference to a local symbol; local symbols whose order contradicts that of their addresses.
+ */
+#include "object/x86_64/code.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+
+#define ROUNDS_MAX    16
+#define LIKELY_WITHIN 2048 /* a jump this short that nothing is known of is taken for one inside an object */
+
+/* Places in a row; group[i] == group[i + 1] when both are proven to be of one object. */
+struct line {
+    size_t count;
+    int32_t *bridges; /* change in the number of proofs that span the gap before a place */
+    uint32_t *group;
+    uint32_t groups;
+};
+
+/* A local symbol (place on the symbols' line) belongs to the same object as a function (place on a section's line). */
+struct link {
+    uint32_t symbol, section, function;
+};
+
+struct candidate {
+    uint32_t section;
+    uint64_t offset;
+    unsigned field;
+    uint8_t opcode;
+    struct target target;
+};
+
+struct units {
+    struct restore *r;
+    struct line symbols;
+    uint32_t *symbol_place; /* by symbol: place on the line, DRAFT_NONE if it is not on it */
+    struct line *sections;  /* by section: functions in the order of their addresses */
+    uint64_t **starts;      /* by section: offsets of the functions, the first 0 */
+    struct link *links;
+    size_t link_count, link_capacity;
+    struct candidate *candidates;
+    size_t candidate_count, candidate_capacity;
+    uint32_t last_section, last_function; /* of the last code asked for */
+};
+
+/* ---- lines ---- */
+
+static bool line_init(struct line *line, size_t count)
+{
+    line->count = count;
+    line->bridges = calloc(count + 2, sizeof(*line->bridges));
+    line->group = calloc(count + 2, sizeof(*line->group));
+    return line->bridges && line->group;
+}
+
+static void line_free(struct line *line)
+{
+    free(line->bridges);
+    free(line->group);
+}
+
+static void line_bind(struct line *line, size_t first, size_t last)
+{
+    if (first > last) {
+        size_t swap = first;
+        first = last;
+        last = swap;
+    }
+    if (first < last && last < line->count) {
+        line->bridges[first + 1]++;
+        line->bridges[last + 1]--;
+    }
+}
+
+/* Renumbers the groups; true when there are fewer than before. */
+static bool line_group(struct line *line)
+{
+    uint32_t before = line->groups;
+    int64_t bridges = 0;
+    line->groups = line->count > 0;
+    for (size_t i = 0; i < line->count; i++) {
+        bridges += line->bridges[i];
+        if (i > 0 && bridges == 0)
+            line->groups++;
+        line->group[i] = line->groups - 1;
+    }
+    return line->groups != before;
+}
+
+/* ---- building the lines ---- */
+
+static bool is_on_line(const struct units *units, const struct draft_symbol *symbol)
+{
+    return ELF64_ST_BIND(symbol->info) == STB_LOCAL && symbol->section < units->r->draft->section_count &&
+           symbol->section != units->r->percpu_section && !has_prefix(symbol->name, "__pfx_") &&
+           !has_prefix(symbol->name, "__ksymtab") && !has_prefix(symbol->name, "__kstrtab");
+}
+
+static bool line_up_symbols(struct units *units)
+{
+    const struct draft *draft = units->r->draft;
+    uint32_t count = 0;
+    units->symbol_place = malloc((draft->symbol_count + 1) * sizeof(*units->symbol_place));
+    if (!units->symbol_place)
+        return false;
+    for (size_t i = 0; i < draft->symbol_count; i++)
+        units->symbol_place[i] = is_on_line(units, &draft->symbols[i]) ? count++ : DRAFT_NONE;
+    return line_init(&units->symbols, count);
+}
+
+static bool line_up_section(struct units *units, uint32_t index)
+{
+    const struct restore *r = units->r;
+    const struct draft_section *section = section_at(r, index);
+    size_t first = place_from(r->places, r->place_count, section->address), count = 1;
+    size_t end = place_from(r->places, r->place_count, section->address + section->size);
+    uint64_t *starts = calloc(end - first + 1, sizeof(*starts));
+    units->starts[index] = starts;
+    if (!starts)
+        return false;
+    for (size_t i = first; i < end; i++) {
+        const struct draft_symbol *symbol = &r->draft->symbols[r->places[i].symbol];
+        if (symbol->section == index && ELF64_ST_TYPE(symbol->info) == STT_FUNC && symbol->value > starts[count - 1])
+            starts[count++] = symbol->value;
+    }
+    return line_init(&units->sections[index], count);
+}
+
+static bool line_up(struct units *units)
+{
+    const struct draft *draft = units->r->draft;
+    units->sections = calloc(draft->section_count + 1, sizeof(*units->sections));
+    units->starts = calloc(draft->section_count + 1, sizeof(*units->starts));
+    if (!units->sections || !units->starts || !line_up_symbols(units))
+        return false;
+    for (uint32_t i = 0; i < draft->section_count; i++)
+        if (is_code(section_at(units->r, i)) && !line_up_section(units, i))
+            return false;
+    return true;
+}
+
+/* Place of the function around `offset` on the line of section `index`. */
+static uint32_t function_at(struct units *units, uint32_t index, uint64_t offset)
+{
+    const uint64_t *starts = units->starts[index];
+    size_t count = units->sections[index].count, low = units->last_function, high = count;
+    if (units->last_section == index && starts[low] <= offset && (low + 1 == count || offset < starts[low + 1]))
+        return units->last_function;
+    for (low = 0; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (starts[middle] <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return (uint32_t)(low - 1);
+}
+
+static void add_link(struct units *units, uint32_t symbol, uint32_t section, uint32_t function)
+{
+    if (!ARRAY_RESERVE(&units->links, &units->link_capacity, units->link_count)) {
+        units->r->out_of_memory = true;
+        return;
+    }
+    units->links[units->link_count++] = (struct link){symbol, section, function};
+}
+
+/* Local functions lie on both lines. */
+static void link_functions(struct units *units)
+{
+    const struct draft *draft = units->r->draft;
+    for (uint32_t i = 0; i < draft->symbol_count; i++) {
+        const struct draft_symbol *symbol = &draft->symbols[i];
+        if (units->symbol_place[i] != DRAFT_NONE && units->starts[symbol->section] &&
+            symbol->value < section_at(units->r, symbol->section)->size)
+            add_link(units, units->symbol_place[i], symbol->section,
+                     function_at(units, symbol->section, symbol->value));
+    }
+}
+
+/* Symbols of one section that stand in another order than their addresses are of one object, with all between them. */
+static void bind_disordered(struct units *units)
+{
+    const struct draft *draft = units->r->draft;
+    size_t count = units->symbols.count;
+    uint64_t *highest = calloc(count + 1, sizeof(*highest)); /* of the section's symbols so far */
+    uint32_t *place = calloc(count + 1, sizeof(*place));
+    for (uint32_t section = 0; highest && place && section < draft->section_count; section++) {
+        size_t seen = 0;
+        for (size_t i = 0; i < draft->symbol_count; i++) {
+            if (draft->symbols[i].section != section || units->symbol_place[i] == DRAFT_NONE)
+                continue;
+            uint64_t value = draft->symbols[i].value;
+            size_t low = 0, high = seen; /* the first symbol that is not below this one */
+            while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (highest[middle] >= value)
+                    high = middle;
+                else
+                    low = middle + 1;
+            }
+            place[seen] = units->symbol_place[i];
+            if (low < seen)
+                line_bind(&units->symbols, place[low], place[seen]);
+            highest[seen] = seen && highest[seen - 1] > value ? highest[seen - 1] : value;
+            seen++;
+        }
+    }
+    units->r->out_of_memory |= !highest || !place;
+    free(highest);
+    free(place);
+}
+
+struct units *units_new(struct restore *r)
+{
+    struct units *units = calloc(1, sizeof(*units));
+    if (!units)
+        return NULL;
+    units->r = r;
+    units->last_section = DRAFT_NONE;
+    if (!line_up(units)) {
+        units_free(units);
+        return NULL;
+    }
+    link_functions(units);
+    bind_disordered(units);
+    return units;
+}
+
+void units_free(struct units *units)
+{
+    if (!units)
+        return;
+    for (size_t i = 0; i < units->r->draft->section_count; i++) {
+        if (units->sections)
+            line_free(&units->sections[i]);
+        if (units->starts)
+            free(units->starts[i]);
+    }
+    line_free(&units->symbols);
+    free(units->symbol_place);
+    free(units->sections);
+    free(units->starts);
+    free(units->links);
+    free(units->candidates);
+    free(units);
+}
+
+/* ---- proofs from code ---- */
+
+static uint32_t function_here(struct units *units, uint32_t index, uint64_t offset)
+{
+    units->last_function = function_at(units, index, offset);
+    units->last_section = index;
+    return units->last_function;
+}
+
+void units_branch(struct units *units, uint32_t index, uint64_t offset, uint64_t to)
+{
+    uint32_t from = function_here(units, index, offset);
+    line_bind(&units->sections[index], from, function_at(units, index, to));
+}
+
+void units_reference(struct units *units, uint32_t index, uint64_t offset, uint64_t address)
+{
+    const struct restore *r = units->r;
+    uint32_t place = DRAFT_NONE;
+    for (size_t i = place_from(r->places, r->place_count, address);
+         i < r->place_count && r->places[i].address == address; i++) {
+        uint32_t symbol = r->places[i].symbol;
+        if (ELF64_ST_BIND(r->draft->symbols[symbol].info) != STB_LOCAL)
+            return; /* the reference may be to the global */
+        if (r->places[i].size && place == DRAFT_NONE)
+            place = units->symbol_place[symbol];
+    }
+    if (place != DRAFT_NONE)
+        add_link(units, place, index, function_here(units, index, offset));
+}
+
+void units_candidate(struct units *units, uint32_t index, uint64_t offset, unsigned field, uint8_t opcode,
+                     const struct target *target)
+{
+    if (!ARRAY_RESERVE(&units->candidates, &units->candidate_capacity, units->candidate_count)) {
+        units->r->out_of_memory = true;
+        return;
+    }
+    units->candidates[units->candidate_count++] = (struct candidate){index, offset, field, opcode, *target};
+}
+
+/* ---- deciding ---- */
+
+/* First and last place on another line that the members of one group are linked to. */
+struct extent {
+    uint32_t first, last;
+};
+
+static void extend(struct extent *extent, uint32_t place)
+{
+    if (extent->first == DRAFT_NONE || place < extent->first)
+        extent->first = place;
+    if (extent->last == DRAFT_NONE || place > extent->last)
+        extent->last = place;
+}
+
+/* Carries what is known of line `from` over to line `to` by the links of section `index`. */
+static void carry(struct units *units, uint32_t index, bool to_symbols)
+{
+    struct line *section = &units->sections[index], *symbols = &units->symbols;
+    struct line *from = to_symbols ? section : symbols, *to = to_symbols ? symbols : section;
+    struct extent *extents = malloc((from->groups + 1) * sizeof(*extents));
+    if (!extents) {
+        units->r->out_of_memory = true;
+        return;
+    }
+    memset(extents, 0xff, (from->groups + 1) * sizeof(*extents));
+    for (size_t i = 0; i < units->link_count; i++) {
+        const struct link *link = &units->links[i];
+        if (link->section == index)
+            extend(&extents[from->group[to_symbols ? link->function : link->symbol]],
+                   to_symbols ? link->symbol : link->function);
+    }
+    for (uint32_t i = 0; i < from->groups; i++)
+        if (extents[i].first != DRAFT_NONE)
+            line_bind(to, extents[i].first, extents[i].last);
+    free(extents);
+}
+
+static void settle(struct units *units)
+{
+    bool changed = line_group(&units->symbols);
+    for (uint32_t i = 0; i < units->r->draft->section_count; i++)
+        if (units->starts[i])
+            line_group(&units->sections[i]);
+    for (int round = 0; round < ROUNDS_MAX && (round == 0 || changed); round++) {
+        changed = false;
+        for (uint32_t i = 0; i < units->r->draft->section_count; i++) {
+            if (!units->starts[i] || units->r->out_of_memory)
+                continue;
+            carry(units, i, false);
+            changed |= line_group(&units->sections[i]);
+            carry(units, i, true);
+            changed |= line_group(&units->symbols);
+        }
+    }
+}
+
+static void decide(struct units *units, const struct candidate *candidate)
+{
+    struct restore *r = units->r;
+    const uint32_t *group = units->sections[candidate->section].group;
+    uint64_t from = candidate->offset, to = candidate->target.offset;
+    if (candidate->opcode != 0xe9)
+        return; /* no compiler jumps conditionally to another object */
+    if (group[function_at(units, candidate->section, from)] == group[function_at(units, candidate->section, to)])
+        return;
+    if ((from < to ? to - from : from - to) < LIKELY_WITHIN)
+        return;
+    struct target target = candidate->target;
+    target.from = LKMFS_FROM_INFERRED;
+    relocate(r, candidate->section, from + candidate->field, R_X86_64_PLT32, &target);
+}
+
+void units_decide(struct units *units)
+{
+    if (units->candidate_count == 0)
+        return;
+    settle(units);
+    for (size_t i = 0; i < units->candidate_count && !units->r->out_of_memory; i++)
+        decide(units, &units->candidates[i]);
+}
