@@ -1,0 +1,49 @@
+#include "cli/command.h"
+
+#include "cli/message.h"
+
+static void show_step(void *context, const char *step)
+{
+    message_progress("%s: looking for %s ...", (const char *)context, step);
+}
+
+int command_open(const char *path, const struct cli_options *options, struct lkmfs_session **ret)
+{
+    const struct lkmfs_session_options session = {
+        .kernel = options->kernel,
+        .verbose = options->verbose,
+        .step = options->verbose ? NULL : show_step,
+        .step_context = (void *)(uintptr_t)path,
+    };
+    struct lkmfs_error err;
+    if (!lkmfs_session_open(path, &session, ret, &err))
+        return message_open_failed(&err);
+    message_progress_done();
+    return EXIT_OK;
+}
+
+int command_put_file(const struct lkmfs_session *session, const struct cli_options *options, const char *path)
+{
+    struct lkmfs_error err;
+    struct lkmfs_tree *tree;
+    if (!lkmfs_tree_new(session, options->cache_bytes, &tree, &err)) {
+        message_error("%s", err.message);
+        return EXIT_SYSTEM;
+    }
+    int status = EXIT_SYSTEM;
+    lkmfs_node node = lkmfs_tree_resolve(tree, path);
+    enum lkmfs_node_kind kind;
+    struct lkmfs_view view;
+    if (!node || !lkmfs_tree_kind(tree, node, &kind)) {
+        message_error("%s: no such file in the tree; 'lkmfs help cat' lists what there is", path);
+    } else if (kind == LKMFS_NODE_FOLDER) {
+        message_error("%s: is a folder", path);
+    } else if (!lkmfs_tree_hold(tree, node, &view, &err)) {
+        message_error("%s: %s", path, err.message);
+    } else {
+        status = message_output(view.bytes, view.size) ? EXIT_OK : EXIT_SYSTEM;
+        lkmfs_tree_drop(tree, &view);
+    }
+    lkmfs_tree_free(tree);
+    return status;
+}
