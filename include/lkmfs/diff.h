@@ -26,13 +26,14 @@ enum lkmfs_difference_kind {
 
 struct lkmfs_difference {
     enum lkmfs_difference_kind kind;
-    bool significant;    /* false for run-time data: writable sections of a module that ran */
-    bool code;           /* the section is executable */
-    const char *section; /* its name */
-    const char *symbol;  /* the symbol meant, or the one around `offset`; "" if none */
+    bool significant;       /* false for run-time data: writable sections of a module that ran */
+    bool code;              /* the section is executable */
+    const char *section;    /* its name */
+    const char *symbol;     /* the symbol meant, or the one around `offset`; "" if none */
     uint64_t symbol_offset; /* from that symbol's start */
     uint64_t offset, size;  /* bytes of the section that differ */
-    /* From the start of the symbol (or `offset` if none) to the section's end, as linked. NULL where one side lacks it. */
+    /* From the start of the symbol (or `offset` if none) to the section's end, as linked. NULL where one side lacks it.
+     */
     const uint8_t *memory, *file;
     uint64_t available; /* bytes behind both pointers */
     uint64_t address;   /* run-time address of memory[0] */

@@ -1,8 +1,8 @@
 /*
  * error.h - the one error type and the log of what was found and doubted.
  *
- * Every function that can fail returns bool (or a count) and fills a caller-owned struct lkmfs_error. The message is one
- * line made where the cause is known; it is printed once, at the edge of the program.
+ * Every function that can fail returns bool (or a count) and fills a caller-owned struct lkmfs_error. The message is
+ * one line made where the cause is known; it is printed once, at the edge of the program.
  */
 #ifndef LKMFS_ERROR_H
 #define LKMFS_ERROR_H

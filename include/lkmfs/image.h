@@ -41,13 +41,14 @@ const char *lkmfs_image_format(const struct lkmfs_image *image);
 uint64_t lkmfs_image_file_size(const struct lkmfs_image *image);
 time_t lkmfs_image_mtime(const struct lkmfs_image *image);
 
-/* Ranges of physical memory that the image holds: ascending, not overlapping, adjacent ones merged. Owned by the image. */
+/* Ranges of physical memory that the image holds: ascending, not overlapping, adjacent ones merged. Owned by the image.
+ */
 const struct lkmfs_range *lkmfs_image_ranges(const struct lkmfs_image *image, size_t *count);
 const struct lkmfs_hints *lkmfs_image_hints(const struct lkmfs_image *image);
 
 /*
- * Copies up to `size` bytes of physical memory from `phys` to `buffer` and returns how many leading bytes could be read:
- * fewer than `size` when a hole, the end of the image or a read error follows. Safe from several threads.
+ * Copies up to `size` bytes of physical memory from `phys` to `buffer` and returns how many leading bytes could be
+ * read: fewer than `size` when a hole, the end of the image or a read error follows. Safe from several threads.
  */
 size_t lkmfs_image_read(const struct lkmfs_image *image, uint64_t phys, void *buffer, size_t size);
 

@@ -45,8 +45,8 @@ struct lkmfs_field {
 /* sizeof(struct `name`) in bytes; false (and 0) when the kernel has no such struct. */
 bool lkmfs_types_size(const struct lkmfs_types *types, const char *name, uint64_t *ret);
 /*
- * Field `path` ("mkobj.mod"; anonymous members are looked through) of struct `name`. False when struct or field does not
- * exist in this kernel, which for many fields is a normal answer.
+ * Field `path` ("mkobj.mod"; anonymous members are looked through) of struct `name`. False when struct or field does
+ * not exist in this kernel, which for many fields is a normal answer.
  */
 bool lkmfs_types_field(const struct lkmfs_types *types, const char *name, const char *path, struct lkmfs_field *ret);
 /* lkmfs_types_field() for a field that must exist: the error names struct, field and kernel. */
@@ -74,16 +74,17 @@ struct lkmfs_kernel_options {
 
 /* Facts about the kernel; strings are owned by the kernel. */
 struct lkmfs_kernel_facts {
-    const char *banner;        /* linux_banner without its newline */
-    const char *release;       /* third word of the banner: uname -r */
-    const char *root_source;   /* how the page tables were found, in words */
-    const char *vmcoreinfo;    /* text, or NULL */
-    uint64_t text_start;       /* _text: run-time virtual address of the image's first byte */
-    uint64_t text_phys;        /* where that lies in physical memory */
+    const char *banner;              /* linux_banner without its newline */
+    const char *release;             /* third word of the banner: uname -r */
+    const char *root_source;         /* how the page tables were found, in words */
+    const char *vmcoreinfo;          /* text, or NULL */
+    uint64_t text_start;             /* _text: run-time virtual address of the image's first byte */
+    uint64_t text_phys;              /* where that lies in physical memory */
     uint64_t image_start, image_end; /* virtual range of the mapped kernel image */
-    uint64_t virtual_slide;    /* _text - 0xffffffff81000000 (CONFIG_PHYSICAL_START, arch/x86/Kconfig) */
-    uint64_t physical_slide;   /* text_phys - 0x1000000 */
-    uint64_t module_start, module_end; /* module area: MODULES_VADDR .. MODULES_END (Documentation/arch/x86/x86_64/mm.rst) */
+    uint64_t virtual_slide;          /* _text - 0xffffffff81000000 (CONFIG_PHYSICAL_START, arch/x86/Kconfig) */
+    uint64_t physical_slide;         /* text_phys - 0x1000000 */
+    uint64_t module_start,
+        module_end; /* module area: MODULES_VADDR .. MODULES_END (Documentation/arch/x86/x86_64/mm.rst) */
 };
 
 /*

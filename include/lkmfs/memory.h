@@ -63,8 +63,8 @@ bool lkmfs_space_read_exact(const struct lkmfs_space *space, uint64_t virt, void
 typedef void lkmfs_missing_fn(void *context, uint64_t virt, uint64_t size);
 
 /*
- * Copies `size` bytes with unreadable pages as zeros and returns how many bytes were missing; `missing` (may be NULL) is
- * called for each run of them, in ascending order.
+ * Copies `size` bytes with unreadable pages as zeros and returns how many bytes were missing; `missing` (may be NULL)
+ * is called for each run of them, in ascending order.
  */
 uint64_t lkmfs_space_read_sparse(const struct lkmfs_space *space, uint64_t virt, void *buffer, size_t size,
                                  lkmfs_missing_fn *missing, void *context);

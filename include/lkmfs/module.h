@@ -1,6 +1,6 @@
 /*
- * module.h - the modules of a kernel as the kernel itself holds them: where they lie, their section names and addresses,
- * tables, symbols. Nothing is reconstructed here; what is absent in memory is absent here.
+ * module.h - the modules of a kernel as the kernel itself holds them: where they lie, their section names and
+ * addresses, tables, symbols. Nothing is reconstructed here; what is absent in memory is absent here.
  *
  * All addresses are run-time virtual addresses, all sizes bytes. Everything is owned by struct lkmfs_modules and
  * immutable once opened.
@@ -30,7 +30,8 @@ enum lkmfs_module_state {
     LKMFS_MODULE_UNFORMED = 3,
 };
 
-/* Kinds of memory a module has; the order in which the loader lays them out (kernel/module/main.c layout_sections()). */
+/* Kinds of memory a module has; the order in which the loader lays them out (kernel/module/main.c layout_sections()).
+ */
 enum lkmfs_region_kind {
     LKMFS_REGION_TEXT,
     LKMFS_REGION_RODATA,
@@ -93,13 +94,13 @@ struct lkmfs_parameter {
  * lkmfs_module_load().
  */
 struct lkmfs_module {
-    const char *name; /* exactly as in memory, without its NUL padding: hostile bytes included */
-    const char *file; /* name without extension for /modules: safe, unique and stable */
-    uint64_t address; /* of struct module */
-    unsigned traces;  /* enum lkmfs_trace, or-ed */
-    unsigned state;   /* enum lkmfs_module_state, or whatever was found */
-    uint64_t taints;  /* bit n is kernel taint n (Documentation/admin-guide/tainted-kernels.rst) */
-    int64_t refcount; /* users: the kernel's refcnt less MODULE_REF_BASE; -1 when unknown */
+    const char *name;       /* exactly as in memory, without its NUL padding: hostile bytes included */
+    const char *file;       /* name without extension for /modules: safe, unique and stable */
+    uint64_t address;       /* of struct module */
+    unsigned traces;        /* enum lkmfs_trace, or-ed */
+    unsigned state;         /* enum lkmfs_module_state, or whatever was found */
+    uint64_t taints;        /* bit n is kernel taint n (Documentation/admin-guide/tainted-kernels.rst) */
+    int64_t refcount;       /* users: the kernel's refcnt less MODULE_REF_BASE; -1 when unknown */
     const char *version;    /* MODULE_VERSION, NULL if none */
     const char *srcversion; /* NULL if none */
     const char *args;       /* load parameters, NULL if none or unreadable */
@@ -158,11 +159,10 @@ const struct lkmfs_module *lkmfs_modules_find(const struct lkmfs_modules *module
 const struct lkmfs_module *lkmfs_modules_around(const struct lkmfs_modules *modules, uint64_t address);
 
 /*
- * Reads the contents of `module` (one of `modules`) on its first call; safe from several threads. Whatever is missing or
- * contradictory becomes a doubt of the module. Errors: NO_MEMORY.
+ * Reads the contents of `module` (one of `modules`) on its first call; safe from several threads. Whatever is missing
+ * or contradictory becomes a doubt of the module. Errors: NO_MEMORY.
  */
-bool lkmfs_module_load(const struct lkmfs_modules *modules, const struct lkmfs_module *module,
-                       struct lkmfs_error *err);
+bool lkmfs_module_load(const struct lkmfs_modules *modules, const struct lkmfs_module *module, struct lkmfs_error *err);
 
 /* The kernel's vermagic string, trailing space included; NULL when not found. */
 const char *lkmfs_modules_vermagic(const struct lkmfs_modules *modules);

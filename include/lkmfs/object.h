@@ -20,7 +20,8 @@ enum lkmfs_object_kind {
 /* Where a part of the file came from (DESIGN.md section 4). */
 enum lkmfs_provenance {
     LKMFS_FROM_MEMORY,   /* as read */
-    LKMFS_FROM_RESTORED, /* a run-time change undone by a rule that a table in memory proves, or a fact the kernel kept */
+    LKMFS_FROM_RESTORED, /* a run-time change undone by a rule that a table in memory proves, or a fact the kernel kept
+                          */
     LKMFS_FROM_INFERRED, /* best evidence */
     LKMFS_FROM_MISSING,  /* gone: zero-filled or left out */
 };

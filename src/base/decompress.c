@@ -15,7 +15,6 @@ struct output {
     size_t size, capacity, limit;
 };
 
-
 /* Makes room for more output. False when the limit or memory is reached. */
 static bool output_grow(struct output *output)
 {
@@ -88,13 +87,16 @@ static bool unpack_zstd(const uint8_t *bytes, size_t size, struct output *output
 static bool read_whole(const char *path, size_t limit, uint8_t **ret, size_t *size, struct lkmfs_error *err)
 {
     FILE *file = fopen(path, "rbe");
-    if (!file)
-        return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "%s: %s", path, strerror(errno));
+    if (!file) {
+        (void)lkmfs_fail(err, LKMFS_ERROR_IO, 0, "%s: %s", path, strerror(errno));
+        return false;
+    }
     struct stat info;
     bool ok = fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode);
     if (!ok || info.st_size < 0 || (size_t)info.st_size > limit) {
         (void)fclose(file);
-        return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0, "%s: not a file of at most %zu MiB", path, limit >> 20);
+        (void)lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0, "%s: not a file of at most %zu MiB", path, limit >> 20);
+        return false;
     }
     *size = (size_t)info.st_size;
     *ret = malloc(*size + 1);
@@ -103,7 +105,8 @@ static bool read_whole(const char *path, size_t limit, uint8_t **ret, size_t *si
     if (ok)
         return true;
     free(*ret);
-    return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "%s: can't be read whole", path);
+    (void)lkmfs_fail(err, LKMFS_ERROR_IO, 0, "%s: can't be read whole", path);
+    return false;
 }
 
 struct packing {
@@ -119,25 +122,29 @@ static const struct packing packings[] = {
     {"zstd", {0x28, 0xb5, 0x2f, 0xfd}, 4, unpack_zstd},
 };
 
+static const struct packing *packing_of(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < sizeof(packings) / sizeof(packings[0]); i++)
+        if (size >= packings[i].magic_size && memcmp(bytes, packings[i].magic, packings[i].magic_size) == 0)
+            return &packings[i];
+    return NULL;
+}
+
 bool read_file_unpacked(const char *path, size_t limit, uint8_t **ret, size_t *size, struct lkmfs_error *err)
 {
     if (!read_whole(path, limit, ret, size, err))
         return false;
-    for (size_t i = 0; i < sizeof(packings) / sizeof(packings[0]); i++) {
-        const struct packing *packing = &packings[i];
-        if (*size < packing->magic_size || memcmp(*ret, packing->magic, packing->magic_size) != 0)
-            continue;
-        struct output output = {.limit = limit};
-        bool ok = packing->unpack(*ret, *size, &output);
-        free(*ret);
-        if (!ok) {
-            free(output.bytes);
-            return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0, "%s: its %s data is damaged, or unpacks to more than %zu MiB",
-                              path, packing->name, limit >> 20);
-        }
-        *ret = output.bytes;
-        *size = output.size;
+    const struct packing *packing = packing_of(*ret, *size);
+    if (!packing)
         return true;
-    }
-    return true;
+    struct output output = {.limit = limit};
+    bool ok = packing->unpack(*ret, *size, &output);
+    free(*ret);
+    *ret = ok ? output.bytes : NULL;
+    *size = output.size;
+    if (ok)
+        return true;
+    free(output.bytes);
+    return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0, "%s: its %s data is damaged, or unpacks to more than %zu MiB", path,
+                      packing->name, limit >> 20);
 }

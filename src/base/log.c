@@ -80,7 +80,9 @@ void lkmfs_log_add(struct lkmfs_log *log, enum lkmfs_log_kind kind, const char *
     for (char *c = line; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
-    strcat(line, "\n");
+    size_t length = strlen(line); /* at most sizeof(line) - 2: vsnprintf() was given one byte less */
+    line[length] = '\n';
+    line[length + 1] = 0;
 
     (void)pthread_mutex_lock(&log->lock);
     log->doubts += kind == LKMFS_LOG_DOUBT;

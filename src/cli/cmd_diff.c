@@ -47,7 +47,8 @@ static void print_item(FILE *out, const struct lkmfs_difference *item)
         (void)fprintf(out, "%s: %" PRIu64 " bytes of entries in memory are not in the file\n", name, item->size);
         break;
     case LKMFS_DIFFERENT_SIZE:
-        (void)fprintf(out, "%s: %" PRIu64 " bytes in memory, %" PRIu64 " in the file\n", name, item->offset, item->size);
+        (void)fprintf(out, "%s: %" PRIu64 " bytes in memory, %" PRIu64 " in the file\n", name, item->offset,
+                      item->size);
         break;
     case LKMFS_ONLY_IN_MEMORY:
         (void)fprintf(out, "%s %s: only in memory\n", what, name);

@@ -30,9 +30,8 @@ void disassemble(FILE *out, const char *prefix, const uint8_t *code, uint64_t si
         unsigned length = 1;
         if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code + at, left, &instruction, operands))) {
             length = instruction.length;
-            (void)ZydisFormatterFormatInstruction(&formatter, &instruction, operands,
-                                                  instruction.operand_count_visible, text, sizeof(text), address + at,
-                                                  ZYAN_NULL);
+            (void)ZydisFormatterFormatInstruction(&formatter, &instruction, operands, instruction.operand_count_visible,
+                                                  text, sizeof(text), address + at, ZYAN_NULL);
         }
         if (at + length > from) {
             print_line(out, prefix, address + at, code + at, length, text);

@@ -35,8 +35,8 @@ struct elf_file {
 };
 
 /*
- * Parses the `size` bytes at `bytes`, which must outlive the result; arrays come from `arena`. `label` names the file in
- * messages. Errors: FORMAT, NO_MEMORY.
+ * Parses the `size` bytes at `bytes`, which must outlive the result; arrays come from `arena`. `label` names the file
+ * in messages. Errors: FORMAT, NO_MEMORY.
  */
 bool elf_read(const uint8_t *bytes, size_t size, const char *label, struct arena *arena, struct elf_file *ret,
               struct lkmfs_error *err);

@@ -84,7 +84,7 @@ static bool btf_field(const void *self, const char *name, const char *path, stru
     char copy[PATH_MAX_LEN];
     if (found < 0 || strlen(path) >= sizeof(copy))
         return false;
-    strcpy(copy, path);
+    memcpy(copy, path, strlen(path) + 1);
     uint32_t id = (uint32_t)found;
     char *rest = copy;
     for (char *part; (part = strsep(&rest, "."));)
@@ -127,8 +127,8 @@ static bool read_header(const struct segment *segment, size_t offset, struct hea
 }
 
 /*
- * The section in the 24-byte-header form that libbpf 1.1 knows; 7.2 has a longer header with a layout table between types
- * and strings.
+ * The section in the 24-byte-header form that libbpf 1.1 knows; 7.2 has a longer header with a layout table between
+ * types and strings.
  */
 static uint8_t *plain_section(const uint8_t *section, const struct header *header, uint32_t *size)
 {

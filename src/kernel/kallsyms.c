@@ -9,7 +9,7 @@
 #define SYMBOLS_A_MARKER 256
 /* Bytes of 256 compressed names; real kernels have 1,800 to 4,500. */
 #define MARKER_STEP_MIN 0x200
-#define MARKER_STEP_MAX 0x8000
+#define MARKER_STEP_MAX ((size_t)0x8000)
 #define MARKERS_MIN     4
 #define MARKERS_MAX     0x10000
 /* names, markers and seqs_of_names lie between num_syms and token_table: 3 to 5 MB in distribution kernels. */

@@ -18,11 +18,11 @@ struct kallsyms_tables {
     size_t token_index;
     size_t markers;
     size_t names;
-    size_t names_end;    /* end of the last name */
-    size_t num_syms;     /* offset of the number */
-    uint32_t count;      /* the number itself */
-    unsigned wide;       /* bytes of num_syms and a marker: 4 since 4.20, 8 before */
-    bool long_names;     /* lengths above 127 take two bytes: since 6.1 */
+    size_t names_end; /* end of the last name */
+    size_t num_syms;  /* offset of the number */
+    uint32_t count;   /* the number itself */
+    unsigned wide;    /* bytes of num_syms and a marker: 4 since 4.20, 8 before */
+    bool long_names;  /* lengths above 127 take two bytes: since 6.1 */
 };
 
 /*

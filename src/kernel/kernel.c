@@ -44,8 +44,12 @@ static bool take_banner(struct lkmfs_kernel *kernel, const struct lkmfs_space *s
     if (!lkmfs_space_string(space, address, text, sizeof(text)) || strncmp(text, BANNER_PREFIX, 14) != 0)
         return false;
     text[strcspn(text, "\n")] = 0;
-    strcpy(kernel->banner, text);
-    strcpy(kernel->release, text + strlen(BANNER_PREFIX));
+    /* It goes into messages of one line, and to terminals. */
+    for (char *c = text; *c; c++)
+        if (*c < 0x20 || *c >= 0x7f)
+            *c = '?';
+    memcpy(kernel->banner, text, sizeof(text));
+    memcpy(kernel->release, text + strlen(BANNER_PREFIX), sizeof(text) - strlen(BANNER_PREFIX));
     kernel->release[strcspn(kernel->release, " ")] = 0;
     return true;
 }
@@ -66,8 +70,8 @@ static bool prove_banner(struct lkmfs_kernel *kernel, const struct lkmfs_space *
     return false;
 }
 
-static bool segment_types(const struct segment *segment, const struct lkmfs_symbols *symbols,
-                          struct lkmfs_types **ret, struct lkmfs_error *err)
+static bool segment_types(const struct segment *segment, const struct lkmfs_symbols *symbols, struct lkmfs_types **ret,
+                          struct lkmfs_error *err)
 {
     uint64_t start;
     size_t hint = SIZE_MAX;
@@ -107,7 +111,8 @@ static bool prove_part(struct search *search, const struct lkmfs_space *space, c
     return proven;
 }
 
-/* kallsyms is in read-only data; kernels without strict permissions keep it in a part that is writable or executable. */
+/* kallsyms is in read-only data; kernels without strict permissions keep it in a part that is writable or executable.
+ */
 static bool prove_parts(struct search *search, const struct lkmfs_space *space, const struct kernel_image *image)
 {
     for (int pass = 0; pass < 2; pass++)
@@ -140,8 +145,8 @@ static void take_addresses(struct lkmfs_kernel *kernel, const struct kernel_imag
 }
 
 /*
- * Tables copied at boot lack top-level entries made later, and before 5.15 all of the direct map: the kernel's own table
- * is better wherever it is named.
+ * Tables copied at boot lack top-level entries made later, and before 5.15 all of the direct map: the kernel's own
+ * table is better wherever it is named.
  */
 static void prefer_own_root(struct lkmfs_kernel *kernel)
 {
@@ -237,10 +242,11 @@ bool lkmfs_kernel_open(const struct lkmfs_image *image, const struct lkmfs_kerne
         return search.out_of_memory ? lkmfs_fail_memory(err) : fail_no_kernel(image, options, &sight, err);
     }
     if (search.types_missing) {
-        (void)lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, 0,
-                         "%s: found Linux %.80s but no types in it (%.100s): a kernel without CONFIG_DEBUG_INFO_BTF; its "
-                         "struct layouts would have to come from symbols=PATH (an ISF or a vmlinux of this very kernel)",
-                         lkmfs_image_path(image), kernel->release, search.types_error.message);
+        (void)lkmfs_fail(
+            err, LKMFS_ERROR_NOT_FOUND, 0,
+            "%s: found Linux %.80s but no types in it (%.100s): a kernel without CONFIG_DEBUG_INFO_BTF; its "
+            "struct layouts would have to come from symbols=PATH (an ISF or a vmlinux of this very kernel)",
+            lkmfs_image_path(image), kernel->release, search.types_error.message);
         lkmfs_kernel_close(kernel);
         return false;
     }

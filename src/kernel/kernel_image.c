@@ -5,7 +5,7 @@
 /* The smallest kernels have some MiB of text; anything less mapped here is chance. */
 #define MAPPED_MIN ((uint64_t)2 << 20)
 /* With KERNEL_IMAGE_SIZE of 512 MiB (no RANDOMIZE_BASE) modules follow far behind the image in the same area. */
-#define GAP_MAX ((uint64_t)64 << 20)
+#define GAP_MAX  ((uint64_t)64 << 20)
 #define PART_MAX ((uint64_t)128 << 20)
 /* What is looked for takes megabytes; the freed ends of text and rodata are a patchwork of single pages. */
 #define PART_MIN ((uint64_t)256 << 10)

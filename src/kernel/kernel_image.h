@@ -20,9 +20,9 @@ struct image_part {
 };
 
 struct kernel_image {
-    uint64_t start, end; /* virtual; init memory that was freed leaves holes */
-    uint64_t phys;       /* physical address of `start` */
-    uint64_t mapped;     /* bytes mapped */
+    uint64_t start, end;                      /* virtual; init memory that was freed leaves holes */
+    uint64_t phys;                            /* physical address of `start` */
+    uint64_t mapped;                          /* bytes mapped */
     struct image_part parts[IMAGE_PARTS_MAX]; /* the large ones */
     size_t part_count;
 };

@@ -12,11 +12,11 @@
 #include "base/overflow.h"
 #include "kernel/roots.h"
 
-#define PAGE         4096
-#define BLOCK        ((size_t)4 << 20)
-#define OVERLAP      256 /* longest text searched for, so that none is cut by two blocks */
-#define ENTRY_MASK   UINT64_C(0x000ffffffffff000)
-#define NEIGHBOUR    64 /* pages on either side of level3_kernel_pgt in which its parents lie */
+#define PAGE       UINT64_C(4096)
+#define BLOCK      ((size_t)4 << 20)
+#define OVERLAP    256 /* longest text searched for, so that none is cut by two blocks */
+#define ENTRY_MASK UINT64_C(0x000ffffffffff000)
+#define NEIGHBOUR  64 /* pages on either side of level3_kernel_pgt in which its parents lie */
 
 struct scan {
     const struct lkmfs_image *image;
@@ -60,7 +60,8 @@ static bool try_parents(const struct scan *scan, uint64_t child, unsigned depth)
             continue;
         struct root_guess guess = {depth == 0 ? LKMFS_PAGING_X86_64_4LEVEL : LKMFS_PAGING_X86_64_5LEVEL, table,
                                    "full scan for level3_kernel_pgt"};
-        if (scan->proof(scan->context, &guess) || (depth == 0 && try_parents(scan, table, 1)))
+        /* level4_kernel_pgt of 5 levels would pass for a root of 4, which maps the kernel image and nothing else. */
+        if ((depth == 0 && try_parents(scan, table, 1)) || scan->proof(scan->context, &guess))
             return true;
     }
     return false;

@@ -8,9 +8,9 @@
 #include "kernel/kernel_image.h"
 #include "kernel/roots.h"
 
-#define PAGE      4096
+#define PAGE      UINT64_C(4096)
 #define LOW_LIMIT 0x100000 /* reserve_real_mode() allocates the trampoline below 1 MiB */
-#define LAST_SLOT (511 * 8)
+#define LAST_SLOT (UINT64_C(511) * 8)
 
 static bool try_both(root_proof_fn *proof, void *context, uint64_t root, const char *source)
 {

@@ -20,7 +20,7 @@ struct lkmfs_symbols {
     size_t hash_mask;
     char *pool;
     size_t pool_size;
-    char layout[96];
+    char layout[128];
 };
 
 /* How symbol i's address is stored. */
@@ -56,9 +56,16 @@ static uint64_t address_at(const struct segment *segment, const struct placement
     return offset >= 0 ? (uint64_t)offset : base - 1 - (uint64_t)offset;
 }
 
+/* Self-relative offsets of pages that are missing from the image are zero: they lead back to where they stand. */
+static bool points_to_itself(const struct segment *segment, const struct placement *place, size_t count,
+                             uint64_t address)
+{
+    return place->encoding == SELF_RELATIVE && address - (segment->address + place->table) < count * 4;
+}
+
 /*
- * Share of addresses, in 1/1000, that a right decoding would give: inside the kernel image and not descending. Absolute
- * per-CPU symbols and a few beyond the ends keep it below 1000.
+ * Share of addresses, in 1/1000, that a right decoding would give: inside the kernel image and rising. Absolute per-CPU
+ * symbols, aliases and a few beyond the ends keep it below 1000; missing pages, all zero, don't rise.
  */
 static unsigned plausibility(const struct segment *segment, const struct kallsyms_tables *tables,
                              const struct placement *place, uint64_t start, uint64_t end)
@@ -67,10 +74,11 @@ static unsigned plausibility(const struct segment *segment, const struct kallsym
     uint64_t last = 0;
     for (size_t i = 0; i < tables->count; i += step, tried++) {
         uint64_t address = address_at(segment, place, i);
-        good += address >= start && address < end && address >= last;
+        good += address >= start && address < end && address > last &&
+                !points_to_itself(segment, place, tables->count, address);
         last = address;
     }
-    return (unsigned)(good * 1000 / tried);
+    return tried ? (unsigned)(good * 1000 / tried) : 0;
 }
 
 /* Fills `ret` with every placement that fits into the segment; returns how many. */
@@ -152,8 +160,8 @@ static bool decode_names(struct lkmfs_symbols *symbols, const struct segment *se
 {
     struct token tokens[256];
     for (size_t i = 0; i < 256; i++) {
-        const char *text = (const char *)segment->bytes + tables->token_table +
-                           le16(segment->bytes + tables->token_index + 2 * i);
+        const char *text =
+            (const char *)segment->bytes + tables->token_table + le16(segment->bytes + tables->token_index + 2 * i);
         tokens[i] = (struct token){text, strlen(text)}; /* kallsyms_find() saw each NUL */
     }
     size_t capacity = (size_t)symbols->count * 24 + NAME_MAX_BYTES;

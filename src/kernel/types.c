@@ -22,10 +22,11 @@ bool lkmfs_types_require(const struct lkmfs_types *types, const char *name, cons
 {
     if (lkmfs_types_field(types, name, path, ret))
         return true;
-    return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, 0,
-                      "this kernel's types (%s) have no field %s in struct %s, which lkmfs needs; is it a kernel without "
-                      "loadable modules?",
-                      types->description, path, name);
+    return lkmfs_fail(
+        err, LKMFS_ERROR_NOT_FOUND, 0,
+        "this kernel's types (%s) have no field %s in struct %s, which lkmfs needs; is it a kernel without "
+        "loadable modules?",
+        types->description, path, name);
 }
 
 const char *lkmfs_types_source(const struct lkmfs_types *types)

@@ -23,8 +23,8 @@ struct lkmfs_types {
 };
 
 /*
- * Reads the BTF that lies at `offset` in `segment`. *ret is owned by the caller (types_free()). Errors: NOT_FOUND when no
- * whole BTF with struct module lies there, NO_MEMORY.
+ * Reads the BTF that lies at `offset` in `segment`. *ret is owned by the caller (types_free()). Errors: NOT_FOUND when
+ * no whole BTF with struct module lies there, NO_MEMORY.
  */
 bool types_from_btf(const struct segment *segment, size_t offset, struct lkmfs_types **ret, struct lkmfs_error *err);
 

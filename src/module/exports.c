@@ -121,9 +121,8 @@ static void read_table(const struct lkmfs_modules *modules, struct lkmfs_exports
             uint64_t at = table->symbols + i * l.size;
             const char *name = string_in(modules, &exports->arena, &strings, reference(&l, entry, at, 1));
             uint64_t space_at = l.has_space ? reference(&l, entry, at, 2) : 0;
-            const char *space = space_at && space_at != at + 8
-                                    ? string_in(modules, &exports->arena, &strings, space_at)
-                                    : "";
+            const char *space =
+                space_at && space_at != at + 8 ? string_in(modules, &exports->arena, &strings, space_at) : "";
             if (!name || !*name)
                 continue;
             add_export(exports, &(struct lkmfs_export){.name = name,
@@ -175,11 +174,19 @@ static void read_modules(const struct lkmfs_modules *modules, struct lkmfs_expor
     (void)lkmfs_types_field(modules->types, "module", "flagstab", &flags);
     for (size_t i = 0; i < modules->count && !exports->failed; i++) {
         const struct lkmfs_module *module = &modules->entries[i].module;
-        struct export_table table = {module_field(module, &syms), module_field(module, &crcs),
-                                     module_field(module, &flags), module_field(module, &count), i, false};
+        struct export_table table = {module_field(module, &syms),
+                                     module_field(module, &crcs),
+                                     module_field(module, &flags),
+                                     module_field(module, &count),
+                                     i,
+                                     false};
         read_table(modules, exports, &table);
-        table = (struct export_table){module_field(module, &gpl_syms), module_field(module, &gpl_crcs), 0,
-                                      module_field(module, &gpl_count), i, true};
+        table = (struct export_table){module_field(module, &gpl_syms),
+                                      module_field(module, &gpl_crcs),
+                                      0,
+                                      module_field(module, &gpl_count),
+                                      i,
+                                      true};
         read_table(modules, exports, &table);
     }
 }

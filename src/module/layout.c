@@ -78,8 +78,9 @@ bool module_layout_init(const struct lkmfs_types *types, struct module_layout *r
     ask_regions(types, ret);
     ask_attributes(types, ret);
     if (!ret->mem.size && !ret->core_base.size)
-        return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, 0,
-                          "struct module of this kernel has neither mem[] (6.4+) nor core_layout (4.5-6.3): kernels before "
-                          "4.5 are not supported yet");
+        return lkmfs_fail(
+            err, LKMFS_ERROR_NOT_FOUND, 0,
+            "struct module of this kernel has neither mem[] (6.4+) nor core_layout (4.5-6.3): kernels before "
+            "4.5 are not supported yet");
     return true;
 }

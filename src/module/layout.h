@@ -9,7 +9,7 @@
 #include "lkmfs/kernel.h"
 
 struct module_layout {
-    uint64_t size; /* sizeof(struct module) */
+    uint64_t size;                                   /* sizeof(struct module) */
     struct lkmfs_field state, list_next, name, self; /* self: mkobj.mod */
     struct lkmfs_field version, srcversion, args, taints, refcnt, init, exit, percpu, percpu_size;
     struct lkmfs_field kp, num_kp, build_id, btf_data_size;

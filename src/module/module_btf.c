@@ -1,6 +1,6 @@
 /*
- * A module's own .BTF: not loaded with its sections, but btf_parse_module() keeps a copy for as long as the module lives,
- * in the btf_modules list (kernel/bpf/btf.c, since 5.11).
+ * A module's own .BTF: not loaded with its sections, but btf_parse_module() keeps a copy for as long as the module
+ * lives, in the btf_modules list (kernel/bpf/btf.c, since 5.11).
  */
 #include <inttypes.h>
 

@@ -8,10 +8,10 @@
 #include "base/overflow.h"
 #include "module/modules.h"
 
-#define SYMBOL_SIZE   24 /* sizeof(Elf64_Sym) */
-#define SYMBOLS_MAX   ((uint64_t)1 << 20)
-#define STRINGS_MAX   ((uint64_t)64 << 20)
-#define PRINTABLE(c)  ((c) > 0x20 && (c) < 0x7f)
+#define SYMBOL_SIZE  24 /* sizeof(Elf64_Sym) */
+#define SYMBOLS_MAX  ((uint64_t)1 << 20)
+#define STRINGS_MAX  ((uint64_t)64 << 20)
+#define PRINTABLE(c) ((c) > 0x20 && (c) < 0x7f)
 
 struct tables {
     uint64_t symtab, strtab, typetab, count, strings_size;
@@ -22,7 +22,8 @@ static struct tables find_tables(const struct lkmfs_modules *modules, struct mod
     const struct module_layout *l = &modules->layout;
     const struct lkmfs_module *module = &entry->module;
     struct tables t = {module_field(module, &l->symtab), module_field(module, &l->strtab),
-                       l->typetab.size ? module_field(module, &l->typetab) : 0, module_field(module, &l->num_symtab), 0};
+                       l->typetab.size ? module_field(module, &l->typetab) : 0, module_field(module, &l->num_symtab),
+                       0};
     /* layout_symtab() puts symtab, strtab and typetab in a row, so the next one's place gives the true size. */
     uint64_t room = t.strtab > t.symtab ? (t.strtab - t.symtab) / SYMBOL_SIZE : 0;
     if (room && room <= SYMBOLS_MAX && t.count != room) {
@@ -118,8 +119,8 @@ void module_read_symbols(const struct lkmfs_modules *modules, struct module_entr
     if (t.typetab)
         (void)lkmfs_space_read_sparse(modules->space, t.typetab, letters, count, NULL, NULL);
     if (missing || lost)
-        module_doubt(entry, &entry->arena, "%" PRIu64 " bytes of the symbol table and %" PRIu64 " of its names are missing",
-                     missing, lost);
+        module_doubt(entry, &entry->arena,
+                     "%" PRIu64 " bytes of the symbol table and %" PRIu64 " of its names are missing", missing, lost);
     bool in_info = !t.typetab && info_is_letter(raw, count);
     for (size_t i = 0; i < count; i++) {
         symbols[i] = decode(raw + i * SYMBOL_SIZE, strings, t.strings_size);

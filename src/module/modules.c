@@ -128,7 +128,8 @@ static void read_all(struct lkmfs_modules *modules, const struct trace_set *set)
                           "a trace leads to a struct module at 0x%" PRIx64 " that is not in the image",
                           set->found[i].address);
     }
-    qsort(modules->entries, modules->count, sizeof(*modules->entries), by_base);
+    if (modules->count)
+        qsort(modules->entries, modules->count, sizeof(*modules->entries), by_base);
     for (size_t i = 0; i < modules->count; i++) {
         (void)pthread_mutex_init(&modules->entries[i].lock, NULL);
         module_read_usage(modules, &modules->entries[i], &modules->arena);
@@ -142,8 +143,7 @@ static void read_vermagic(struct lkmfs_modules *modules)
     const char *release = lkmfs_kernel_facts(modules->kernel)->release;
     char text[VERMAGIC_MAX];
     if (lkmfs_symbols_find(lkmfs_kernel_symbols(modules->kernel), "vermagic", &address) &&
-        lkmfs_space_string(modules->space, address, text, sizeof(text)) &&
-        strncmp(text, release, strlen(release)) == 0)
+        lkmfs_space_string(modules->space, address, text, sizeof(text)) && strncmp(text, release, strlen(release)) == 0)
         modules->vermagic = arena_string(&modules->arena, text);
     else
         lkmfs_log_add(modules->log, LKMFS_LOG_DOUBT, "the kernel's vermagic string was not found");
@@ -182,7 +182,7 @@ void lkmfs_modules_close(struct lkmfs_modules *modules)
 {
     if (!modules)
         return;
-    for (size_t i = 0; i < modules->count; i++) {
+    for (size_t i = 0; modules->entries && i < modules->count; i++) {
         arena_release(&modules->entries[i].arena);
         (void)pthread_mutex_destroy(&modules->entries[i].lock);
     }

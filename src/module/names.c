@@ -4,7 +4,8 @@
 
 #include "module/modules.h"
 
-/* Letters, digits, - _ and inner dots stay; a name can neither be hidden, nor leave its folder, nor break a terminal. */
+/* Letters, digits, - _ and inner dots stay; a name can neither be hidden, nor leave its folder, nor break a terminal.
+ */
 static char *safe_name(struct arena *arena, const char *name)
 {
     char *safe = arena_string(arena, *name ? name : "unnamed");

@@ -18,11 +18,11 @@ struct parameter_kind {
 };
 
 static const struct parameter_kind kinds[] = {
-    {"param_ops_byte", "byte", 1, false},     {"param_ops_short", "short", 2, true},
-    {"param_ops_ushort", "ushort", 2, false}, {"param_ops_int", "int", 4, true},
-    {"param_ops_uint", "uint", 4, false},     {"param_ops_long", "long", 8, true},
-    {"param_ops_ulong", "ulong", 8, false},   {"param_ops_ullong", "ullong", 8, false},
-    {"param_ops_hexint", "hexint", 4, false}, {"param_ops_bool", "bool", 1, false},
+    {"param_ops_byte", "byte", 1, false},       {"param_ops_short", "short", 2, true},
+    {"param_ops_ushort", "ushort", 2, false},   {"param_ops_int", "int", 4, true},
+    {"param_ops_uint", "uint", 4, false},       {"param_ops_long", "long", 8, true},
+    {"param_ops_ulong", "ulong", 8, false},     {"param_ops_ullong", "ullong", 8, false},
+    {"param_ops_hexint", "hexint", 4, false},   {"param_ops_bool", "bool", 1, false},
     {"param_ops_invbool", "invbool", 1, false}, {"param_ops_bint", "bool", 4, true},
     {"param_ops_charp", "charp", 0, false},
 };
@@ -47,8 +47,8 @@ static bool layout_init(const struct lkmfs_types *types, struct parameter_layout
 static bool ops_named(const struct lkmfs_modules *modules, uint64_t ops, const char *name)
 {
     struct lkmfs_symbol symbol;
-    return ops && lkmfs_symbols_nearest(lkmfs_kernel_symbols(modules->kernel), ops, &symbol) &&
-           symbol.address == ops && strcmp(symbol.name, name) == 0;
+    return ops && lkmfs_symbols_nearest(lkmfs_kernel_symbols(modules->kernel), ops, &symbol) && symbol.address == ops &&
+           strcmp(symbol.name, name) == 0;
 }
 
 static const struct parameter_kind *kind_of(const struct lkmfs_modules *modules, uint64_t ops)
@@ -60,8 +60,8 @@ static const struct parameter_kind *kind_of(const struct lkmfs_modules *modules,
 }
 
 /* Text of one value at `address`, as param_get_*() would print it. */
-static const char *value_at(const struct lkmfs_modules *modules, struct arena *arena,
-                            const struct parameter_kind *kind, uint64_t address)
+static const char *value_at(const struct lkmfs_modules *modules, struct arena *arena, const struct parameter_kind *kind,
+                            uint64_t address)
 {
     if (!kind->size) {
         uint64_t text;

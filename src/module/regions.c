@@ -14,7 +14,8 @@ static void add_region(struct module_entry *entry, struct arena *arena, struct l
     if (!address || !size)
         return;
     if (size > REGION_MAX || !add_u64(address, size, &end)) {
-        module_doubt(entry, arena, "a region of 0x%" PRIx64 " bytes at 0x%" PRIx64 " is absurd and left out", size, address);
+        module_doubt(entry, arena, "a region of 0x%" PRIx64 " bytes at 0x%" PRIx64 " is absurd and left out", size,
+                     address);
         return;
     }
     regions[entry->module.region_count++] = (struct lkmfs_region){kind, address, size};
@@ -26,10 +27,9 @@ static void add_region(struct module_entry *entry, struct arena *arena, struct l
 static void read_mem(const struct lkmfs_modules *modules, struct module_entry *entry, struct arena *arena,
                      struct lkmfs_region *regions)
 {
-    static const enum lkmfs_region_kind kinds[] = {LKMFS_REGION_TEXT,          LKMFS_REGION_DATA,
-                                                   LKMFS_REGION_RODATA,        LKMFS_REGION_RO_AFTER_INIT,
-                                                   LKMFS_REGION_INIT_TEXT,     LKMFS_REGION_INIT_DATA,
-                                                   LKMFS_REGION_INIT_RODATA};
+    static const enum lkmfs_region_kind kinds[] = {
+        LKMFS_REGION_TEXT,      LKMFS_REGION_DATA,      LKMFS_REGION_RODATA,     LKMFS_REGION_RO_AFTER_INIT,
+        LKMFS_REGION_INIT_TEXT, LKMFS_REGION_INIT_DATA, LKMFS_REGION_INIT_RODATA};
     const struct module_layout *layout = &modules->layout;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         struct lkmfs_field base = layout->mem_base, size = layout->mem_size;

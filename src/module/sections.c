@@ -23,15 +23,14 @@ static size_t count_list(const struct lkmfs_modules *modules, uint64_t list)
     return count;
 }
 
-static struct entries find_entries(const struct lkmfs_modules *modules, uint64_t table,
-                                   const struct lkmfs_field *count, const struct lkmfs_field *first,
-                                   const struct lkmfs_field *list, uint64_t stride)
+static struct entries find_entries(const struct lkmfs_modules *modules, uint64_t table, const struct lkmfs_field *count,
+                                   const struct lkmfs_field *first, const struct lkmfs_field *list, uint64_t stride)
 {
     struct entries ret = {.first = table + first->offset, .stride = stride};
     if (!table || !stride)
         return ret;
-    uint64_t number = count->size ? field_at(modules, table, count)
-                                  : count_list(modules, field_at(modules, table, list));
+    uint64_t number =
+        count->size ? field_at(modules, table, count) : count_list(modules, field_at(modules, table, list));
     ret.count = number <= SECTIONS_MAX ? (size_t)number : 0;
     return ret;
 }
@@ -114,8 +113,8 @@ void module_read_notes(const struct lkmfs_modules *modules, struct module_entry 
         uint64_t at = entries.first + i * entries.stride;
         const char *name = string_at(modules, &entry->arena, field_at(modules, at, &l->bin_name), NAME_MAX_LEN);
         if (name)
-            notes[entry->module.note_count++] = (struct lkmfs_note_entry){
-                name, field_at(modules, at, &l->bin_private), field_at(modules, at, &l->bin_size)};
+            notes[entry->module.note_count++] = (struct lkmfs_note_entry){name, field_at(modules, at, &l->bin_private),
+                                                                          field_at(modules, at, &l->bin_size)};
     }
     read_build_id(modules, entry);
 }

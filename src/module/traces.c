@@ -31,18 +31,20 @@ void trace_list(const struct lkmfs_modules *modules, struct trace_set *set)
 {
     uint64_t head, link;
     if (!lkmfs_symbols_find(lkmfs_kernel_symbols(modules->kernel), "modules", &head)) {
-        lkmfs_log_add(modules->log, LKMFS_LOG_DOUBT, "kallsyms does not name `modules`: the module list was not walked");
+        lkmfs_log_add(modules->log, LKMFS_LOG_DOUBT,
+                      "kallsyms does not name `modules`: the module list was not walked");
         return;
     }
     if (!lkmfs_space_u64(modules->space, head, &link)) {
-        lkmfs_log_add(modules->log, LKMFS_LOG_DOUBT, "the head of the module list at 0x%" PRIx64 " is unreadable", head);
+        lkmfs_log_add(modules->log, LKMFS_LOG_DOUBT, "the head of the module list at 0x%" PRIx64 " is unreadable",
+                      head);
         return;
     }
     for (size_t i = 0; link != head; i++) {
         uint64_t next;
         if (i == MODULES_MAX || !lkmfs_space_u64(modules->space, link, &next)) {
-            lkmfs_log_add(modules->log, LKMFS_LOG_DOUBT, "the module list breaks off after %zu modules, at 0x%" PRIx64, i,
-                          link);
+            lkmfs_log_add(modules->log, LKMFS_LOG_DOUBT, "the module list breaks off after %zu modules, at 0x%" PRIx64,
+                          i, link);
             return;
         }
         trace_add(set, link - modules->layout.list_next.offset, LKMFS_TRACE_LIST);
@@ -85,8 +87,7 @@ static bool plausible(const struct lkmfs_modules *modules, uint64_t address)
         char name[64] = {0};
         size_t size = min_u64(layout->name.size, sizeof(name) - 1);
         memcpy(name, bytes + layout->name.offset, size);
-        looks = is_identifier(name) &&
-                lkmfs_field_value(&layout->state, bytes, layout->size) <= LKMFS_MODULE_UNFORMED;
+        looks = is_identifier(name) && lkmfs_field_value(&layout->state, bytes, layout->size) <= LKMFS_MODULE_UNFORMED;
     }
     free(bytes);
     return looks;

@@ -11,7 +11,7 @@ struct trace_set {
     struct trace_found {
         uint64_t address;
         unsigned traces;
-    } *found;
+    } * found;
     size_t count, capacity;
     bool out_of_memory;
 };

@@ -118,7 +118,8 @@ static void expect_unpacked(const void *packed, size_t size, const char *text)
 
 static size_t pack_gzip(const char *text, uint8_t *out, size_t room)
 {
-    z_stream stream = {.next_in = (Bytef *)text, .avail_in = (uInt)strlen(text), .next_out = out, .avail_out = (uInt)room};
+    z_stream stream = {
+        .next_in = (Bytef *)text, .avail_in = (uInt)strlen(text), .next_out = out, .avail_out = (uInt)room};
     cr_assert_eq(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
     cr_assert_eq(deflate(&stream, Z_FINISH), Z_STREAM_END);
     (void)deflateEnd(&stream);
