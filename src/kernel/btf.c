@@ -17,6 +17,56 @@
 #define NESTING_MAX  8
 #define PATH_MAX_LEN 128
 
+/* libbpf finds names by walking all types; lkmfs asks some thousand times. */
+struct btf_types {
+    struct btf *btf;
+    uint32_t *structs; /* type ids by name: open addressing, 0 for free */
+    size_t mask;
+};
+
+static size_t hash_name(const char *name)
+{
+    uint32_t hash = 2166136261U; /* FNV-1a */
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 16777619U;
+    return hash;
+}
+
+static bool index_structs(struct btf_types *self)
+{
+    uint32_t count = btf__type_cnt(self->btf);
+    size_t structs = 0, slots = 1024;
+    for (uint32_t id = 1; id < count; id++)
+        structs += btf_is_struct(btf__type_by_id(self->btf, id));
+    while (slots < structs * 2)
+        slots *= 2;
+    self->mask = slots - 1;
+    self->structs = calloc(slots, sizeof(*self->structs));
+    for (uint32_t id = 1; self->structs && id < count; id++) {
+        const struct btf_type *type = btf__type_by_id(self->btf, id);
+        const char *name = btf_is_struct(type) ? btf__name_by_offset(self->btf, type->name_off) : NULL;
+        if (!name || !*name)
+            continue;
+        size_t slot = hash_name(name) & self->mask;
+        while (self->structs[slot])
+            slot = (slot + 1) & self->mask;
+        self->structs[slot] = id;
+    }
+    return self->structs != NULL;
+}
+
+/* Id of the first struct called `name`, 0 if there is none. */
+static uint32_t find_struct(const struct btf_types *self, const char *name)
+{
+    for (size_t slot = hash_name(name) & self->mask; self->structs[slot]; slot = (slot + 1) & self->mask) {
+        uint32_t id = self->structs[slot];
+        const char *other = btf__name_by_offset(self->btf, btf__type_by_id(self->btf, id)->name_off);
+        if (strcmp(other, name) == 0)
+            return id;
+    }
+    return 0;
+}
+
 static uint64_t type_size(const struct btf *btf, uint32_t id)
 {
     int64_t size = btf__resolve_size(btf, id);
@@ -70,22 +120,21 @@ static bool find_member(const struct btf *btf, uint32_t id, const char *name, un
 
 static bool btf_size(const void *self, const char *name, uint64_t *ret)
 {
-    int32_t id = btf__find_by_name_kind(self, name, BTF_KIND_STRUCT);
-    if (id < 0)
-        return false;
-    *ret = type_size(self, (uint32_t)id);
+    const struct btf_types *types = self;
+    uint32_t id = find_struct(types, name);
+    *ret = id ? type_size(types->btf, id) : 0;
     return *ret != 0;
 }
 
 static bool btf_field(const void *self, const char *name, const char *path, struct lkmfs_field *ret)
 {
-    const struct btf *btf = self;
-    int32_t found = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+    const struct btf_types *types = self;
+    const struct btf *btf = types->btf;
+    uint32_t id = find_struct(types, name);
     char copy[PATH_MAX_LEN];
-    if (found < 0 || strlen(path) >= sizeof(copy))
+    if (!id || strlen(path) >= sizeof(copy))
         return false;
     memcpy(copy, path, strlen(path) + 1);
-    uint32_t id = (uint32_t)found;
     char *rest = copy;
     for (char *part; (part = strsep(&rest, "."));)
         if (!find_member(btf, id, part, 0, &ret->offset, &id))
@@ -98,7 +147,27 @@ static bool btf_field(const void *self, const char *name, const char *path, stru
 
 static void btf_free(void *self)
 {
-    btf__free(self);
+    struct btf_types *types = self;
+    if (!types)
+        return;
+    btf__free(types->btf);
+    free(types->structs);
+    free(types);
+}
+
+/* Takes over `btf`, which is freed with the result, or at once on failure. */
+static struct btf_types *btf_types_new(struct btf *btf)
+{
+    struct btf_types *self = calloc(1, sizeof(*self));
+    if (!self) {
+        btf__free(btf);
+        return NULL;
+    }
+    self->btf = btf;
+    if (index_structs(self))
+        return self;
+    btf_free(self);
+    return NULL;
 }
 
 static const struct type_source btf_source = {.size = btf_size, .field = btf_field, .free = btf_free};
@@ -147,7 +216,7 @@ static uint8_t *plain_section(const uint8_t *section, const struct header *heade
     return plain;
 }
 
-static struct lkmfs_types *types_new(struct btf *btf, const uint8_t *section, size_t size, uint64_t address)
+static struct lkmfs_types *types_new(struct btf_types *self, const uint8_t *section, size_t size, uint64_t address)
 {
     struct lkmfs_types *types = calloc(1, sizeof(*types));
     uint8_t *copy = malloc(size);
@@ -157,7 +226,7 @@ static struct lkmfs_types *types_new(struct btf *btf, const uint8_t *section, si
         return NULL;
     }
     memcpy(copy, section, size);
-    *types = (struct lkmfs_types){.source = &btf_source, .self = btf, .btf = copy, .btf_size = size};
+    *types = (struct lkmfs_types){.source = &btf_source, .self = self, .btf = copy, .btf_size = size};
     (void)snprintf(types->description, sizeof(types->description), "BTF in the image at 0x%llx, %zu bytes",
                    (unsigned long long)address, size);
     return types;
@@ -181,14 +250,17 @@ bool types_from_btf(const struct segment *segment, size_t offset, struct lkmfs_t
         return errno == ENOMEM ? lkmfs_fail_memory(err)
                                : lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx is torn",
                                             (unsigned long long)address);
-    if (btf__find_by_name_kind(btf, "module", BTF_KIND_STRUCT) < 0) {
-        btf__free(btf);
+    struct btf_types *self = btf_types_new(btf);
+    if (!self)
+        return lkmfs_fail_memory(err);
+    if (!find_struct(self, "module")) {
+        btf_free(self);
         return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx has no struct module",
                           (unsigned long long)address);
     }
-    *ret = types_new(btf, section, header.length + header.str_off + header.str_len, address);
+    *ret = types_new(self, section, header.length + header.str_off + header.str_len, address);
     if (!*ret) {
-        btf__free(btf);
+        btf_free(self);
         return lkmfs_fail_memory(err);
     }
     return true;

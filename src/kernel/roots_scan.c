@@ -95,19 +95,46 @@ static void show_progress(struct scan *scan, size_t size)
         (void)fprintf(stderr, "\rlkmfs: searching for page tables: %u %%%s", now, now == 100 ? "\n" : "");
 }
 
-static bool scan_range(struct scan *scan, const struct lkmfs_range *range, uint8_t *buffer)
+/* Looks at one block of physical memory at `start`; true ends the walk. */
+typedef bool block_fn(struct scan *scan, uint64_t start, const uint8_t *bytes, size_t size);
+
+static bool find_tables(struct scan *scan, uint64_t start, const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i + PAGE <= size; i += PAGE)
+        if (looks_like_level3(bytes + i) && try_parents(scan, start + i, 0))
+            return true;
+    return false;
+}
+
+static bool find_text(struct scan *scan, uint64_t start, const uint8_t *bytes, size_t size)
+{
+    (void)start;
+    look_for_text(scan, bytes, size);
+    return scan->sight->banner[0] != 0;
+}
+
+static bool walk_range(struct scan *scan, const struct lkmfs_range *range, uint8_t *buffer, block_fn *look)
 {
     uint64_t end = range->start + range->size;
     for (uint64_t at = range->start; at < end;) {
         size_t want = (size_t)min_u64(BLOCK, end - at);
         size_t got = lkmfs_image_read(scan->image, at, buffer, want);
-        for (size_t i = 0; i + PAGE <= got; i += PAGE)
-            if (looks_like_level3(buffer + i) && try_parents(scan, at + i, 0))
-                return true;
-        look_for_text(scan, buffer, got);
+        if (look(scan, at, buffer, got))
+            return true;
         show_progress(scan, want);
         at += want;
     }
+    return false;
+}
+
+static bool walk(struct scan *scan, uint8_t *buffer, block_fn *look)
+{
+    size_t count;
+    const struct lkmfs_range *ranges = lkmfs_image_ranges(scan->image, &count);
+    scan->done = 0;
+    for (size_t i = 0; i < count; i++)
+        if (walk_range(scan, &ranges[i], buffer, look))
+            return true;
     return false;
 }
 
@@ -122,9 +149,10 @@ bool roots_try_scan(const struct lkmfs_image *image, root_proof_fn *proof, void 
         return false;
     for (size_t i = 0; i < count; i++)
         scan.total += ranges[i].size;
-    bool found = false;
-    for (size_t i = 0; i < count && !found; i++)
-        found = scan_range(&scan, &ranges[i], buffer);
+    bool found = walk(&scan, buffer, find_tables);
+    /* A search for text costs more than the page tables: only to explain why there is no kernel. */
+    if (!found)
+        (void)walk(&scan, buffer, find_text);
     free(buffer);
     return found;
 }

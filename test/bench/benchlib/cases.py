@@ -1,0 +1,138 @@
+"""The cases, one function each."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import mounts, process
+from .figures import Figures
+
+_GIB = 1 << 30
+_BLOCK = 4 << 20        # what the full scan reads at a time
+
+
+@dataclass
+class Bench:
+    """What every case needs."""
+
+    binary: Path
+    image: Path
+    work: Path
+    runs: int
+    figures: Figures
+
+    def seconds(self, *arguments: str | Path) -> Callable[[], float]:
+        """An action that times `lkmfs arguments...`."""
+        return lambda: process.once([self.binary, *arguments])[0]
+
+    def copy(self, name: str) -> Path:
+        """A sparse copy of the image."""
+        path = self.work / name
+        subprocess.run(["cp", "--sparse=always", self.image, path], check=True)
+        return path
+
+
+def growth(bench: Bench) -> None:
+    """ls of the image, and of the same image extended to 5 and 64 GiB."""
+    grown = bench.copy("grown.raw")
+    sizes = {"5 GiB": 5 * _GIB, "64 GiB": 64 * _GIB}
+
+    def extended(size: int) -> Callable[[], float]:
+        def action() -> float:
+            with grown.open("r+b") as file:
+                file.truncate(size)
+            return bench.seconds("ls", grown)()
+        return action
+
+    base, *rest = process.medians(bench.runs, [bench.seconds("ls", bench.image), *map(extended, sizes.values())])
+    bench.figures.add("ls, whole process", base, "s", 0.10)
+    for name, value in zip(sizes, rest):
+        bench.figures.add(f"ls of the same in {name}, against it", value / base, "x", 1.1)
+    grown.unlink()
+
+
+def memory(bench: Bench) -> None:
+    """Bytes read and memory held."""
+    info = json.loads(subprocess.run([bench.binary, "info", bench.image, "--json"], check=True,
+                                     capture_output=True).stdout)
+    count = info["modules"]["count"]
+    bench.figures.add("read from the image for ls", info["image"]["bytes_read"] / (1 << 20), "MiB", 32)
+    bench.figures.add("resident memory of ls", process.once([bench.binary, "ls", bench.image])[1], "MiB", 48)
+    resident = process.once([bench.binary, "extract", bench.image, "-o", bench.work / "all"])[1]
+    bench.figures.add("resident memory of extracting everything", resident, "MiB", 128 + 256, f"{count} modules")
+    shutil.rmtree(bench.work / "all")
+
+
+def extract(bench: Bench) -> None:
+    """Rebuilding all modules."""
+    listing = json.loads(subprocess.run([bench.binary, "ls", bench.image, "--json"], check=True,
+                                        capture_output=True).stdout)
+    (seconds,) = process.medians(bench.runs, [bench.seconds("extract", bench.image, "-o", bench.work / "all")])
+    size = sum(path.stat().st_size for path in (bench.work / "all").iterdir())
+    bench.figures.add("extract, all modules", seconds, "s", None, f"{len(listing)} modules, {size >> 20} MiB")
+    bench.figures.add("extract, for 150 modules", seconds / len(listing) * 150, "s", 1.0)
+    shutil.rmtree(bench.work / "all")
+
+
+def scan(bench: Bench) -> None:
+    """No trampoline, no hints: the whole image is searched; against only reading it."""
+    blind = bench.copy("blind.raw")
+    with blind.open("r+b") as file:
+        file.write(bytes(1 << 20))
+
+    def read_all() -> float:
+        return process.once(["dd", f"if={blind}", "of=/dev/null", f"bs={_BLOCK}", "status=none"])[0]
+
+    ls, whole, hinted = process.medians(bench.runs, [bench.seconds("ls", blind), read_all, bench.seconds("ls", bench.image)])
+    bench.figures.add("full scan (ls less ls with hints) / reading all", max(0.0, ls - hinted) / whole, "x", 1.5)
+    blind.unlink()
+
+
+def first_byte(bench: Bench) -> None:
+    """Mount, list, and read the first byte of the largest module of at most 2 MiB."""
+    point = bench.work / "mnt"
+    with mounts.lkmfs(bench.binary, bench.image, point):
+        sizes = {path.name: path.stat().st_size for path in (point / "modules").iterdir()}
+    name = max((name for name in sizes if sizes[name] <= 2 << 20), key=lambda name: sizes[name])
+
+    def action() -> float:
+        start = time.perf_counter()
+        with mounts.lkmfs(bench.binary, bench.image, point):
+            list((point / "modules").iterdir())
+            with (point / "modules" / name).open("rb", buffering=0) as file:
+                file.read(1)
+            return time.perf_counter() - start
+
+    (seconds,) = process.medians(bench.runs, [action])
+    bench.figures.add("mount, ls, first byte of a module", seconds, "s", 0.15, f"{name}, {sizes[name] >> 10} KiB")
+
+
+def copying(bench: Bench) -> None:
+    """cp -r of /modules a second time, against the same files on libfuse's passthrough_ll."""
+    point, plain, through = bench.work / "mnt", bench.work / "plain", bench.work / "through"
+
+    def copy(source: Path) -> Callable[[], float]:
+        def action() -> float:
+            target = bench.work / "copied"
+            seconds = process.once(["cp", "-r", source, target])[0]
+            shutil.rmtree(target)
+            return seconds
+        return action
+
+    with mounts.lkmfs(bench.binary, bench.image, point):
+        shutil.copytree(point / "modules", plain)
+        with mounts.passthrough(plain, through, bench.work) as there:
+            if not there:
+                bench.figures.add("cp -r, second time / passthrough", float("nan"), "x", None,
+                                  "skipped: libfuse3-dev's passthrough_ll.c does not build here")
+                return
+            ours, theirs = process.medians(bench.runs, [copy(point / "modules"), copy(through)])
+    bench.figures.add("cp -r, second time / passthrough", ours / theirs, "x", 1.5)
+
+
+CASES: dict[str, Callable[[Bench], None]] = {
+    "growth": growth, "memory": memory, "extract": extract, "scan": scan, "first-byte": first_byte, "copying": copying}

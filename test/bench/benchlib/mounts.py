@@ -1,0 +1,41 @@
+"""Mounts that are always taken down again."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_EXAMPLE = Path("/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c")
+
+
+@contextmanager
+def _mounted(point: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", point], check=True)
+
+
+@contextmanager
+def lkmfs(binary: Path, image: Path, point: Path) -> Iterator[None]:
+    """The image, mounted."""
+    point.mkdir(exist_ok=True)
+    subprocess.run([binary, "mount", image, point], check=True)
+    with _mounted(point):
+        yield
+
+
+@contextmanager
+def passthrough(source: Path, point: Path, work: Path) -> Iterator[bool]:
+    """The folder `source` through libfuse's own example, cached for ever like ours; False where it can't be built."""
+    program = work / "passthrough_ll"
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "fuse3"], capture_output=True, text=True).stdout.split()
+    built = _EXAMPLE.exists() and subprocess.run(["cc", "-O2", _EXAMPLE, "-o", program, *flags],
+                                                 capture_output=True).returncode == 0
+    if not built:
+        yield False
+        return
+    point.mkdir(exist_ok=True)
+    subprocess.run([program, "-o", f"source={source},cache=always,timeout=86400", point], check=True)
+    with _mounted(point):
+        yield True
