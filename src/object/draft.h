@@ -76,6 +76,7 @@ struct draft_symbol {
 struct draft_import {
     const char *name; /* owned by the kernel, the exports or the draft's string pool */
     bool weak;
+    bool inferred; /* no kept code uses it: counterparts.c */
 };
 
 /* The bytes of one of the module's regions, as in memory. */

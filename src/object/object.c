@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "object/builder.h"
+#include "object/counterparts.h"
 #include "object/layout.h"
 #include "object/metadata.h"
 #include "object/numbers.h"
@@ -53,6 +54,8 @@ static bool draft_memory(const struct lkmfs_builder *builder, struct draft *draf
 static void draft_file(const struct lkmfs_builder *builder, struct draft *draft)
 {
     builder->machine->restore(builder->context, draft);
+    if (draft->kind == LKMFS_OBJECT_RELOCATABLE)
+        counterparts_draft(draft, builder->exports);
     modinfo_draft(draft, builder->modules, builder->exports);
     if (builder->evidence.versions_in_file)
         versions_draft(draft, builder->exports);
@@ -115,7 +118,8 @@ static bool make_reports(struct lkmfs_object *object, const struct output *outpu
     qsort(object->reports, object->report_count, sizeof(*object->reports), compare_reports);
     for (size_t i = 0; i < draft->symbol_count; i++)
         object->symbols[draft->symbols[i].from]++;
-    object->symbols[LKMFS_FROM_RESTORED] += draft->import_count;
+    for (size_t i = 0; i < draft->import_count; i++)
+        object->symbols[draft->imports[i].inferred ? LKMFS_FROM_INFERRED : LKMFS_FROM_RESTORED]++;
     return true;
 }
 
