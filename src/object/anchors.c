@@ -30,6 +30,7 @@ struct place {
 
 struct anchoring {
     struct layout *layout;
+    uint32_t limit;       /* one more than the highest st_shndx of a section */
     struct group *groups; /* ascending by shndx */
     size_t group_count;
     struct place *places;
@@ -62,11 +63,15 @@ static void add_to_group(struct group *group, const struct lkmfs_module_symbol *
         group->letter = letter;
 }
 
-/* Groups the symbols by st_shndx: counts first, so that the groups come out ascending. */
+/* Groups the symbols by st_shndx. */
 static bool make_groups(struct anchoring *anchoring)
 {
     const struct lkmfs_module *module = anchoring->layout->draft->module;
-    struct group *all = calloc(SHN_LORESERVE, sizeof(*all));
+    for (size_t i = 1; i < module->symbol_count; i++) {
+        if (has_section(&module->symbols[i]) && module->symbols[i].shndx >= anchoring->limit)
+            anchoring->limit = module->symbols[i].shndx + 1u;
+    }
+    struct group *all = calloc(anchoring->limit + 1u, sizeof(*all));
     if (!all)
         return false;
     for (size_t i = 1; i < module->symbol_count; i++) {
@@ -74,7 +79,7 @@ static bool make_groups(struct anchoring *anchoring)
             add_to_group(&all[module->symbols[i].shndx], &module->symbols[i]);
     }
     size_t count = 0;
-    for (uint32_t i = 0; i < SHN_LORESERVE; i++) {
+    for (uint32_t i = 0; i < anchoring->limit; i++) {
         if (!all[i].count)
             continue;
         all[count] = all[i];
@@ -167,6 +172,23 @@ static bool is_percpu(const struct lkmfs_module *module, const struct group *gro
            group->highest - module->percpu <= module->percpu_size;
 }
 
+/* The standard section of the letter, when the kernel did not list it: it was empty. */
+static uint32_t empty_section(const struct anchoring *anchoring, char letter)
+{
+    const char *name = letter == 'b' ? ".bss" : letter == 'd' ? ".data" : letter == 't' ? ".text" : "";
+    uint32_t section = draft_find_section(anchoring->layout->draft, name);
+    if (section == DRAFT_NONE || anchoring->layout->draft->sections[section].region >= 0 ||
+        anchoring->anchored[section] != DRAFT_NONE)
+        return DRAFT_NONE;
+    return section;
+}
+
+/* Labels at one place, past a section's start: they may be those of an empty section that stood there. */
+static bool may_be_empty(const struct anchoring *anchoring, const struct group *group)
+{
+    return !group->sized && group->lowest == group->highest && empty_section(anchoring, group->letter) != DRAFT_NONE;
+}
+
 /* Anchors the group when its symbols leave no doubt. */
 static void anchor_proven(struct anchoring *anchoring, size_t index)
 {
@@ -184,7 +206,8 @@ static void anchor_proven(struct anchoring *anchoring, size_t index)
     if (place.section == DRAFT_NONE || group->highest > end)
         return;
     const struct draft_section *section = &draft->sections[place.section];
-    bool inside = (group->sized && group->lowest < end) || group->highest > place.address ||
+    bool inside = (group->sized && group->lowest < end) ||
+                  (group->highest > place.address && !may_be_empty(anchoring, group)) ||
                   strncmp(section->name, "__k", 3) == 0;
     if (!inside || !letter_fits(group->letter, section))
         return;
@@ -194,17 +217,6 @@ static void anchor_proven(struct anchoring *anchoring, size_t index)
     if (other != DRAFT_NONE)
         anchoring->groups[other].section = DRAFT_NONE;
     anchor(anchoring, index, place.section);
-}
-
-/* The standard section of the letter, when the kernel did not list it: it was empty. */
-static uint32_t empty_section(const struct anchoring *anchoring, char letter)
-{
-    const char *name = letter == 'b' ? ".bss" : letter == 'd' ? ".data" : letter == 't' ? ".text" : "";
-    uint32_t section = draft_find_section(anchoring->layout->draft, name);
-    if (section == DRAFT_NONE || anchoring->layout->draft->sections[section].region >= 0 ||
-        anchoring->anchored[section] != DRAFT_NONE)
-        return DRAFT_NONE;
-    return section;
 }
 
 /* Symbols without a size at the very start of a section: its own labels, or those of an empty section before it. */
@@ -260,17 +272,19 @@ static bool spread(struct anchoring *anchoring)
 {
     struct layout *layout = anchoring->layout;
     const struct lkmfs_module *module = layout->draft->module;
-    uint32_t *section_of = malloc(SHN_LORESERVE * sizeof(*section_of));
+    uint32_t *section_of = malloc((anchoring->limit + 1u) * sizeof(*section_of));
     layout->symbol_sections = malloc((module->symbol_count + 1) * sizeof(*layout->symbol_sections));
     if (!section_of || !layout->symbol_sections) {
         free(section_of);
         return false;
     }
-    memset(section_of, 0xff, SHN_LORESERVE * sizeof(*section_of));
+    for (uint32_t i = 0; i < anchoring->limit; i++)
+        section_of[i] = DRAFT_NONE;
     for (size_t i = 0; i < anchoring->group_count; i++)
         section_of[anchoring->groups[i].shndx] = anchoring->groups[i].section;
     for (size_t i = 0; i < module->symbol_count; i++)
-        layout->symbol_sections[i] = has_section(&module->symbols[i]) ? section_of[module->symbols[i].shndx] : DRAFT_NONE;
+        layout->symbol_sections[i] =
+            has_section(&module->symbols[i]) ? section_of[module->symbols[i].shndx] : DRAFT_NONE;
     free(section_of);
     return true;
 }
