@@ -7,8 +7,8 @@
 #include <elf.h>
 #include <string.h>
 
-#include "base/cursor.h"
 #include "base/overflow.h"
+#include "object/code_align.h"
 #include "object/layout.h"
 
 #define PAGE 4096
@@ -17,84 +17,6 @@
 static uint64_t lowest_bit(uint64_t value)
 {
     return value ? min_u64(value & -value, PAGE) : PAGE;
-}
-
-/* Length of the NOP at `bytes`, 0 if there is none: the forms that GNU as pads code with. */
-static size_t nop_length(const uint8_t *bytes, size_t size)
-{
-    size_t prefixes = 0;
-    while (prefixes < size && (bytes[prefixes] == 0x66 || bytes[prefixes] == 0x2e))
-        prefixes++;
-    const uint8_t *code = bytes + prefixes;
-    size_t left = size - prefixes, length;
-    if (left >= 1 && code[0] == 0x90)
-        return prefixes + 1;
-    if (left < 3 || code[0] != 0x0f || code[1] != 0x1f)
-        return 0;
-    switch (code[2]) { /* ModRM: [rax], [rax+8], [rax+rax+8], [rax+32], [rax+rax+32] */
-    case 0x00:
-        length = 3;
-        break;
-    case 0x40:
-        length = 4;
-        break;
-    case 0x44:
-        length = 5;
-        break;
-    case 0x80:
-        length = 7;
-        break;
-    case 0x84:
-        length = 8;
-        break;
-    default:
-        return 0;
-    }
-    return length <= left ? prefixes + length : 0;
-}
-
-/* Do NOPs fill [start, end)? */
-static bool nops_fill(const uint8_t *bytes, uint64_t start, uint64_t end)
-{
-    while (start < end) {
-        size_t length = nop_length(bytes + start, end - start);
-        if (!length)
-            return false;
-        start += length;
-    }
-    return true;
-}
-
-/* Does a run of at least align/2 NOP bytes end at `offset`? */
-static bool padded_at(const uint8_t *bytes, uint64_t offset, uint64_t align)
-{
-    for (uint64_t length = align / 2; length < align && length <= offset; length++) {
-        if (nops_fill(bytes, offset - length, offset))
-            return true;
-    }
-    return false;
-}
-
-/* Code is aligned to 16; more shows where padding is longer than that needs, away from function starts. */
-static uint64_t code_align(const struct layout *layout, uint32_t index)
-{
-    const struct view *view = &layout->views[index];
-    size_t count, at = 0;
-    const struct layout_symbol *symbols = layout_symbols_of(layout, index, &count);
-    uint64_t align = 16;
-    if (!view->bytes)
-        return align;
-    for (uint64_t offset = 32; offset < view->trimmed; offset += 32) {
-        while (at < count && symbols[at].offset < offset)
-            at++;
-        if (at < count && symbols[at].offset == offset)
-            continue;
-        if (offset % 64 == 0 && padded_at(view->bytes, offset, 64))
-            return 64;
-        if (padded_at(view->bytes, offset, 32))
-            align = 32;
-    }
-    return align;
 }
 
 static bool all_zero(const uint8_t *bytes, uint64_t size)
@@ -106,23 +28,57 @@ static bool all_zero(const uint8_t *bytes, uint64_t size)
     return true;
 }
 
-/* 64 when an object at a multiple of 64 follows 32 or more bytes of padding: `static const ... __aligned(64)`. */
-static uint64_t padded_object_align(const struct layout *layout, uint32_t index)
+/* Called for each stretch of a section that no symbol covers, up to the next symbol with a size or the end. */
+struct gap {
+    uint64_t start, end;
+    uint64_t next_size; /* size of the object behind it, 0 at the end of the section */
+};
+
+/* The gaps of a section one after another: `*at` is the next symbol, `gap->end` where the last gap ended. */
+static bool next_gap(const struct layout *layout, uint32_t index, size_t *at, uint64_t *covered, struct gap *gap)
 {
     const struct lkmfs_module *module = layout->draft->module;
     const struct view *view = &layout->views[index];
     size_t count;
     const struct layout_symbol *symbols = layout_symbols_of(layout, index, &count);
-    uint64_t end = 0;
-    for (size_t i = 0; i < count && view->bytes; i++) {
-        uint64_t offset = symbols[i].offset, size = module->symbols[symbols[i].index].size;
-        if (size >= 32 && offset % 64 == 0 && i > 0 && offset >= end + 32 && offset <= view->upper &&
-            all_zero(view->bytes + end, offset - end))
-            return 64;
-        if (size && offset <= view->upper)
-            end = max_u64(end, min_u64(offset + size, view->upper));
+    while (*at < count) {
+        const struct layout_symbol *symbol = &symbols[(*at)++];
+        uint64_t size = module->symbols[symbol->index].size, start = *covered;
+        if (!size || symbol->offset >= view->upper)
+            continue;
+        *covered = max_u64(start, symbol->offset + min_u64(size, view->upper - symbol->offset));
+        if (symbol->offset > start) {
+            *gap = (struct gap){start, symbol->offset, size};
+            return true;
+        }
     }
-    return 1;
+    if (*covered >= view->upper)
+        return false;
+    *gap = (struct gap){*covered, view->upper, 0};
+    *covered = view->upper;
+    return true;
+}
+
+/*
+ * What the gaps between named objects show. Padding of 32 bytes and more before an object at a multiple of 64 is that of
+ * a cache line (____cacheline_aligned). Bytes that are not zero belong to objects without a name (UBSAN's), which are
+ * aligned by their size like all others.
+ */
+static uint64_t gaps_align(const struct layout *layout, uint32_t index, bool has_unnamed)
+{
+    const struct view *view = &layout->views[index];
+    bool zeroed = view->convention.kind == SECTION_ZEROED;
+    uint64_t align = 1, covered = 0;
+    struct gap gap;
+    for (size_t at = 0; view->bytes && next_gap(layout, index, &at, &covered, &gap);) {
+        uint64_t size = gap.end - gap.start;
+        bool empty = zeroed || all_zero(view->bytes + gap.start, size);
+        if (empty && gap.start > 0 && size >= 32 && gap.next_size >= 32 && gap.end % 64 == 0)
+            return 64;
+        if (!empty && has_unnamed)
+            align = max_u64(align, size >= 32 ? 32 : size >= 16 ? 16 : 1);
+    }
+    return align;
 }
 
 /* gcc aligns string literals of 31 characters and more to a word (ix86_constant_alignment()). */
@@ -170,17 +126,10 @@ static uint64_t rodata_align(struct layout *layout, uint32_t index)
         view->convention.rela = RELA_NEVER;
         return literal_align(view);
     }
-    uint64_t align = max_u64(view->symbols_align, padded_object_align(layout, index));
+    uint64_t align = max_u64(view->symbols_align, gaps_align(layout, index, false));
     if (layout->evidence->strings_in_rodata && view->bytes)
         align = max_u64(align, literal_align(view));
     return align;
-}
-
-/* Objects without symbols (UBSAN's) are aligned like any other: by their size, up to 32. */
-static uint64_t data_align(const struct view *view)
-{
-    uint64_t unnamed = view->trimmed > view->symbols_end ? view->trimmed - view->symbols_end : 0;
-    return unnamed >= 32 ? 32 : view->symbols_align;
 }
 
 static uint64_t guess(struct layout *layout, uint32_t index)
@@ -194,8 +143,8 @@ static uint64_t guess(struct layout *layout, uint32_t index)
     if (strcmp(section->name, ".rodata") == 0)
         return rodata_align(layout, index);
     if (strcmp(section->name, ".data") == 0)
-        return data_align(view);
-    return view->symbols_align;
+        return max_u64(view->symbols_align, gaps_align(layout, index, true));
+    return max_u64(view->symbols_align, gaps_align(layout, index, false));
 }
 
 void layout_guess_alignments(struct layout *layout)
@@ -224,13 +173,23 @@ static uint64_t explaining_align(uint64_t end, uint64_t address)
     return align_up(end, align) == address ? align : 1;
 }
 
+/* Is the end of the section known well enough to judge the gap behind it? */
+static bool ends_surely(const struct draft_section *section, const struct view *view, bool next_sure)
+{
+    if (section->size_from == LKMFS_FROM_RESTORED)
+        return true;
+    if (view->convention.kind == SECTION_CODE)
+        return true;
+    return view->convention.kind == SECTION_TABLE && !next_sure;
+}
+
 void layout_correct_alignments(struct layout *layout)
 {
     for (uint32_t i = 0; i < layout->view_count; i++) {
         const struct draft_section *section = &layout->draft->sections[i];
         const struct view *view = &layout->views[i];
-        bool exact = section->size_from == LKMFS_FROM_RESTORED || view->convention.kind == SECTION_CODE;
-        if (view->next == DRAFT_NONE || section->region < 0 || !exact)
+        if (view->next == DRAFT_NONE || section->region < 0 ||
+            !ends_surely(section, view, layout->views[view->next].align_sure))
             continue;
         struct draft_section *next = &layout->draft->sections[view->next];
         uint64_t align = explaining_align(section->address + section->size, next->address);

@@ -138,6 +138,78 @@ uint32_t draft_import(struct draft *draft, const char *name)
     return (uint32_t)draft->import_count - 1;
 }
 
+/* Numbers the kept ones of `count` things: numbers[i] is the new index, DRAFT_NONE for what goes. */
+static uint32_t *renumber(const bool *kept, size_t count)
+{
+    uint32_t *numbers = malloc((count + 1) * sizeof(*numbers));
+    uint32_t next = 0;
+    for (size_t i = 0; numbers && i < count; i++)
+        numbers[i] = kept[i] ? next++ : DRAFT_NONE;
+    return numbers;
+}
+
+static uint32_t new_index(const struct draft *draft, const struct draft_target *target, const uint32_t *symbols,
+                          const uint32_t *imports)
+{
+    switch (target->kind) {
+    case DRAFT_TARGET_SECTION:
+        return draft->sections[target->index].left_out ? DRAFT_NONE : target->index;
+    case DRAFT_TARGET_SYMBOL:
+        return symbols[target->index];
+    case DRAFT_TARGET_IMPORT:
+        break;
+    }
+    return imports[target->index];
+}
+
+static void renumber_relocations(struct draft *draft, struct draft_section *section, const uint32_t *symbols,
+                                 const uint32_t *imports)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < section->relocation_count; i++) {
+        struct draft_relocation relocation = section->relocations[i];
+        relocation.target.index = new_index(draft, &relocation.target, symbols, imports);
+        if (relocation.target.index != DRAFT_NONE)
+            section->relocations[kept++] = relocation;
+    }
+    section->relocation_count = kept;
+}
+
+static void keep_imports(struct draft *draft, const uint32_t *numbers)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < draft->import_count; i++) {
+        if (numbers[i] != DRAFT_NONE)
+            draft->imports[kept++] = draft->imports[i];
+    }
+    draft->import_count = kept;
+    for (size_t i = 0; i < draft->import_slot_count; i++)
+        draft->import_slots[i] = 0;
+    for (size_t i = 0; i < kept; i++)
+        draft->import_slots[find_slot(draft, draft->imports[i].name)] = (uint32_t)i + 1;
+}
+
+void draft_keep(struct draft *draft, const bool *symbols, const bool *imports)
+{
+    uint32_t *symbol_numbers = renumber(symbols, draft->symbol_count);
+    uint32_t *import_numbers = renumber(imports, draft->import_count);
+    size_t kept = 0;
+    if (!symbol_numbers || !import_numbers) {
+        draft->out_of_memory = true;
+    } else {
+        for (size_t i = 0; i < draft->section_count; i++)
+            renumber_relocations(draft, &draft->sections[i], symbol_numbers, import_numbers);
+        for (size_t i = 0; i < draft->symbol_count; i++) {
+            if (symbols[i])
+                draft->symbols[kept++] = draft->symbols[i];
+        }
+        draft->symbol_count = kept;
+        keep_imports(draft, import_numbers);
+    }
+    free(symbol_numbers);
+    free(import_numbers);
+}
+
 /* vasprintf() that returns NULL without memory. */
 static char *format_string(const char *format, va_list args)
 {

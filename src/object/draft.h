@@ -44,12 +44,14 @@ struct draft_section {
     uint64_t flags; /* SHF_* */
     uint64_t align;
     uint64_t entsize;
-    uint32_t link; /* index into the draft's sections (sh_link), DRAFT_NONE if none */
+    uint32_t entry; /* bytes of an entry of a table that the machine step knows, 0 for other sections */
+    uint32_t link;  /* index into the draft's sections (sh_link), DRAFT_NONE if none */
     uint32_t info;
-    uint8_t *data;  /* `size` bytes, owned by the draft; NULL for SHT_NOBITS */
-    bool in_memory; /* its bytes were in a live region: false for freed init sections and made-up ones */
-    bool has_rela;  /* a .rela header belongs to it in the original, whether or not entries were found */
-    int region;     /* index into the module's regions, -1 if none */
+    uint8_t *data;           /* `size` bytes, owned by the draft; NULL for SHT_NOBITS */
+    bool in_memory;          /* its bytes were in a live region: false for freed init sections and made-up ones */
+    bool left_out;           /* not written to the file */
+    bool has_rela;           /* a .rela header belongs to it in the original, whether or not entries were found */
+    int region;              /* index into the module's regions, -1 if none */
     uint32_t original_index; /* section header index in the original file; DRAFT_NONE while unknown */
 
     struct draft_relocation *relocations;
@@ -117,8 +119,8 @@ void draft_clear(struct draft *draft);
 /* Index of the section called `name`, DRAFT_NONE if there is none. */
 uint32_t draft_find_section(const struct draft *draft, const char *name);
 
-/* Appends a zeroed section (index fields DRAFT_NONE) and returns it; NULL (and out_of_memory) without memory. Pointers to
- * sections are void after another one is added. */
+/* Appends a zeroed section (index fields DRAFT_NONE) and returns it; NULL (and out_of_memory) without memory. Pointers
+ * to sections are void after another one is added. */
 struct draft_section *draft_add_section(struct draft *draft, const char *name);
 
 /* Appends a relocation to section `index`; they are sorted by offset when the file is written. */
@@ -129,6 +131,12 @@ void draft_add_symbol(struct draft *draft, const struct draft_symbol *symbol);
 
 /* Index of the import called `name`, added at its first use; DRAFT_NONE without memory. O(1) on average. */
 uint32_t draft_import(struct draft *draft, const char *name);
+
+/*
+ * Removes the symbols and imports that are not selected and renumbers all references; relocations that name something
+ * removed, or a section that is left out, go too.
+ */
+void draft_keep(struct draft *draft, const bool *symbols, const bool *imports);
 
 /* Adds one line to the object's doubts. */
 void draft_doubt(struct draft *draft, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -95,7 +95,8 @@ void layout_find_init_sizes(struct layout *layout)
         struct draft_section *section = &layout->draft->sections[i];
         if (section->region >= 0 || !convention_is_init(section->name) || !section->address)
             continue;
-        bool found = section->flags & SHF_EXECINSTR ? size_code(layout, section) : size_data(layout, section);
+        bool code = layout->views[i].convention.flags & SHF_EXECINSTR;
+        bool found = code ? size_code(layout, section) : size_data(layout, section);
         if (!found) {
             section->size_from = LKMFS_FROM_MISSING;
             section->size_rule = "unknown: freed after init";

@@ -118,35 +118,66 @@ static bool move_out(struct slots *slots, const struct gap *gaps, size_t count)
     return false;
 }
 
-/* Changes one doubtful .rela so that a gap fits better. */
-static bool toggle_one(struct slots *slots, const struct gap *gaps, size_t count)
+static bool is_filled(const struct draft *draft, const struct slot *slot)
+{
+    return slot->section != DRAFT_NONE && draft->sections[slot->section].relocation_count;
+}
+
+/*
+ * The doubtful .rela whose change makes the gap fit better. One for which relocations were found goes only when nothing
+ * else explains the gap: it has one header too many, nothing movable, and no other doubt.
+ */
+static struct slot *find_doubtful(const struct draft *draft, const struct slots *slots, const struct gap *gap)
+{
+    struct slot *filled = NULL;
+    bool only = gap->deficit == -1;
+    for (size_t i = gap->first; i < gap->end; i++) {
+        struct slot *slot = &slots->items[i];
+        bool fits = slot->rela_doubtful && slot->rela == (gap->deficit < 0);
+        if (fits && !is_filled(draft, slot))
+            return slot;
+        only = only && !slot->movable && !(fits && filled);
+        filled = fits ? slot : filled;
+    }
+    return only ? filled : NULL;
+}
+
+static bool toggle_one(const struct draft *draft, const struct slots *slots, const struct gap *gaps, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (gaps[i].open || !gaps[i].deficit)
+        struct slot *slot = NULL;
+        if (!gaps[i].open && gaps[i].deficit)
+            slot = find_doubtful(draft, slots, &gaps[i]);
+        if (!slot)
             continue;
-        for (size_t j = gaps[i].first; j < gaps[i].end; j++) {
-            struct slot *slot = &slots->items[j];
-            if (slot->rela_doubtful && slot->rela == (gaps[i].deficit < 0)) {
-                slot->rela = !slot->rela;
-                slot->rela_doubtful = false;
-                return true;
-            }
-        }
+        slot->rela = !slot->rela;
+        slot->rela_doubtful = false;
+        return true;
     }
     return false;
 }
 
 /* Every change brings a gap nearer to fitting, but two gaps might trade: the number of changes is bounded. */
-static size_t fit(struct slots *slots, struct gap *gaps)
+static size_t fit(const struct draft *draft, struct slots *slots, struct gap *gaps)
 {
     size_t count = find_gaps(slots, gaps);
     for (size_t changes = 0; changes < 64; changes++) {
-        if (!move_one(slots, gaps, count, false) && !toggle_one(slots, gaps, count) &&
+        if (!move_one(slots, gaps, count, false) && !toggle_one(draft, slots, gaps, count) &&
             !move_one(slots, gaps, count, true) && !move_out(slots, gaps, count))
             break;
         count = find_gaps(slots, gaps);
     }
     return count;
+}
+
+/* The original had no relocations for this section: what was taken for them are pointers stored at run time, zero on disk. */
+static void drop_relocations(struct draft *draft, struct draft_section *section)
+{
+    if (!section->relocation_count)
+        return;
+    draft_doubt(draft, "%zu pointers in %s were stored at run time: header indexes prove that it had no relocations",
+                section->relocation_count, section->name);
+    section->relocation_count = 0;
 }
 
 /* Sections that found no slot (names that occur twice) go last. */
@@ -178,6 +209,8 @@ static void assign(struct draft *draft, const struct slots *slots, const struct 
                 struct draft_section *section = &draft->sections[slot->section];
                 section->original_index = number;
                 section->has_rela = slot->rela;
+                if (!slot->rela)
+                    drop_relocations(draft, section);
                 if (!anchored)
                     section->index_from =
                         gaps[i].open || gaps[i].deficit ? LKMFS_FROM_INFERRED : LKMFS_FROM_RESTORED;
@@ -197,7 +230,7 @@ bool numbers_find(struct draft *draft, const struct evidence *evidence, uint32_t
     *order = calloc(draft->section_count + 1, sizeof(**order));
     ok = ok && gaps && *order;
     if (ok) {
-        size_t count = fit(&slots, gaps);
+        size_t count = fit(draft, &slots, gaps);
         assign(draft, &slots, gaps, count, *order);
     } else {
         draft->out_of_memory = true;

@@ -7,6 +7,7 @@
 #include "object/builder.h"
 #include "object/counterparts.h"
 #include "object/layout.h"
+#include "object/loadable.h"
 #include "object/metadata.h"
 #include "object/numbers.h"
 #include "object/output.h"
@@ -54,13 +55,27 @@ static bool draft_memory(const struct lkmfs_builder *builder, struct draft *draf
 static void draft_file(const struct lkmfs_builder *builder, struct draft *draft)
 {
     builder->machine->restore(builder->context, draft);
+    if (draft->out_of_memory)
+        return;
     if (draft->kind == LKMFS_OBJECT_RELOCATABLE)
         counterparts_draft(draft, builder->exports);
+    if (draft->kind == LKMFS_OBJECT_LOADABLE)
+        loadable_trim(draft);
     modinfo_draft(draft, builder->modules, builder->exports);
     if (builder->evidence.versions_in_file)
         versions_draft(draft, builder->exports);
     if (draft->kind == LKMFS_OBJECT_RELOCATABLE)
         btf_draft(draft);
+}
+
+/* Takes the sections that are left out from `order`; returns how many stay. */
+static size_t keep_written(const struct draft *draft, uint32_t *order)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < draft->section_count; i++)
+        if (!draft->sections[order[i]].left_out)
+            order[kept++] = order[i];
+    return kept;
 }
 
 static bool write_file(const struct lkmfs_builder *builder, struct draft *draft, struct output *ret,
@@ -69,9 +84,9 @@ static bool write_file(const struct lkmfs_builder *builder, struct draft *draft,
     uint32_t *order;
     if (!numbers_find(draft, &builder->evidence, &order))
         return lkmfs_fail_memory(err);
-    bool ok = draft->kind == LKMFS_OBJECT_LOADED
-                  ? output_loaded(draft, order, builder->machine->elf_machine, ret, err)
-                  : output_relocatable(draft, order, builder->machine->elf_machine, ret, err);
+    bool ok = draft->kind == LKMFS_OBJECT_LOADED ? output_loaded(draft, order, builder->machine->elf_machine, ret, err)
+                                                 : output_relocatable(draft, order, keep_written(draft, order),
+                                                                      builder->machine->elf_machine, ret, err);
     free(order);
     return ok;
 }

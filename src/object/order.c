@@ -50,7 +50,16 @@ static bool insert(struct slots *slots, size_t at, const struct slot *slot)
     return true;
 }
 
-/* `at`, moved between the anchored slots that the slot's own index puts it between. */
+/* Headers of a slot: its own and that of its relocations. */
+static uint32_t headers(const struct slot *slot)
+{
+    return slot->rela ? 2 : 1;
+}
+
+/*
+ * Place of a slot whose index is known: between the anchored slots around that index, where counting on from the one
+ * before gives it; `at`, moved between them, when counting does not.
+ */
 static size_t clamp(const struct slots *slots, size_t at, uint32_t anchor)
 {
     size_t low = 0, high = slots->count;
@@ -66,6 +75,12 @@ static size_t clamp(const struct slots *slots, size_t at, uint32_t anchor)
     }
     if (high < low)
         return at;
+    uint32_t number = low ? slots->items[low - 1].anchor + headers(&slots->items[low - 1]) : 1;
+    for (size_t i = low; i <= high; i++) {
+        if (number == anchor)
+            return i;
+        number += i < high ? headers(&slots->items[i]) : 0;
+    }
     return at < low ? low : at > high ? high : at;
 }
 
@@ -81,8 +96,6 @@ static struct slot slot_of(const struct draft *draft, uint32_t index)
 /* Pointers that were stored at run time look like relocated ones; what is freed can't be looked at. */
 static bool is_doubtful(const struct draft_section *section, const struct evidence *evidence)
 {
-    if (section->relocation_count)
-        return false;
     if (convention_is_init(section->name) && !(section->flags & SHF_EXECINSTR))
         return true;
     struct convention convention = convention_for(evidence, section->name, LKMFS_REGION_DATA);
@@ -126,19 +139,6 @@ static size_t place_of_percpu(const struct slots *slots)
     return first_of(slots, followers, slots->count);
 }
 
-static size_t place_of_modinfo(const struct slots *slots)
-{
-    static const char *const followers[] = {"__param",     ".retpoline_sites",        ".return_sites",
-                                            ".call_sites", ".ibt_endbr_seal",         ".orc_unwind",
-                                            "__bug_table", ".gnu.linkonce.this_module", NULL};
-    static const char *const followers_merged[] = {".exit.data", ".init.data", "__param", ".static_call_sites",
-                                                   ".retpoline_sites", ".return_sites", NULL};
-    size_t data = find_slot(slots, ".data");
-    /* Where .data leads, tables of the head are no followers. */
-    return data != SIZE_MAX && find_slot(slots, ".bss") < data ? first_of(slots, followers_merged, slots->count)
-                                                               : first_of(slots, followers, slots->count);
-}
-
 static size_t place_of_versions(const struct draft *draft, const struct slots *slots)
 {
     size_t at = find_slot(slots, ".orc_header");
@@ -147,6 +147,31 @@ static size_t place_of_versions(const struct draft *draft, const struct slots *s
             at = i;
     }
     return at;
+}
+
+/*
+ * The first object that has a .modinfo brings it: before its __param, behind its .rodata, before objtool's tables. Tables
+ * before __mcount_loc are those of assembly linked in front, which has none.
+ */
+static size_t place_of_modinfo(const struct draft *draft, const struct slots *slots, const struct evidence *evidence)
+{
+    static const char *const tables[] = {".retpoline_sites", ".return_sites", ".call_sites", ".ibt_endbr_seal",
+                                         ".orc_unwind",      "__bug_table",   NULL};
+    static const char *const merged[] = {".exit.data",        ".init.data",       "__param",
+                                         ".static_call_sites", ".retpoline_sites", ".return_sites", NULL};
+    if (evidence->strings_in_rodata)
+        return first_of(slots, merged, slots->count);
+    size_t param = find_slot(slots, "__param"), low = find_slot(slots, "__mcount_loc"), best = SIZE_MAX;
+    if (param != SIZE_MAX)
+        return param;
+    low = low == SIZE_MAX ? 0 : low;
+    for (size_t i = 0; tables[i]; i++) {
+        size_t at = find_slot(slots, tables[i]);
+        best = at >= low && at < best ? at : best;
+    }
+    size_t versions = place_of_versions(draft, slots), rodata = find_slot(slots, ".rodata");
+    best = versions < best ? versions : best;
+    return rodata != SIZE_MAX && rodata > low && rodata < best ? rodata + 1 : best;
 }
 
 /* Inserts the drafted section called `name`, or a slot for one that is not rebuilt when it was in the file all the same. */
@@ -158,28 +183,37 @@ static bool place(const struct draft *draft, struct slots *slots, const char *na
     struct slot slot = {.section = DRAFT_NONE, .name = name, .anchor = DRAFT_NONE};
     if (index != DRAFT_NONE)
         slot = slot_of(draft, index);
-    slot.movable = slot.anchor == DRAFT_NONE;
+    slot.movable = slot.anchor == DRAFT_NONE && strcmp(name, ".BTF") != 0;
     return insert(slots, clamp(slots, at, slot.anchor), &slot);
+}
+
+/* Adds a slot for a section that is in every file but not rebuilt. */
+static bool place_unseen(struct slots *slots, const char *name, size_t at)
+{
+    struct slot slot = {.section = DRAFT_NONE, .name = name, .anchor = DRAFT_NONE, .movable = true};
+    return insert(slots, at, &slot);
+}
+
+/* Builds that merge strings into .rodata leave these behind the leading sections, and a second note from modpost's object. */
+static bool place_comments(struct slots *slots, const struct evidence *evidence)
+{
+    if (!evidence->strings_in_rodata)
+        return place_unseen(slots, ".comment", slots->count) && place_unseen(slots, ".note.GNU-stack", slots->count);
+    size_t at = after(slots, ".rodata");
+    at = at != SIZE_MAX ? at : after(slots, ".data");
+    return place_unseen(slots, ".note.GNU-stack", at) && place_unseen(slots, ".comment", at + (at != SIZE_MAX)) &&
+           place_unseen(slots, ".note.GNU-stack", after(slots, ".gnu.linkonce.this_module"));
 }
 
 static bool place_conventional(const struct draft *draft, const struct evidence *evidence, struct slots *slots)
 {
-    if (!place(draft, slots, ".text", place_of_text(slots), false) ||
-        !place(draft, slots, ".bss", place_of_bss(slots, evidence), false) ||
-        !place(draft, slots, ".data", place_of_data(slots, evidence), false) ||
-        !place(draft, slots, ".data..percpu", place_of_percpu(slots), false) ||
-        !place(draft, slots, ".modinfo", place_of_modinfo(slots), true) ||
-        !place(draft, slots, "__versions", place_of_versions(draft, slots), evidence->versions_in_file))
-        return false;
-    if (!evidence->strings_in_rodata)
-        return place(draft, slots, ".comment", slots->count, true) &&
-               place(draft, slots, ".note.GNU-stack", slots->count, true) &&
-               place(draft, slots, ".BTF", slots->count, false);
-    /* Linkers of 7.x builds leave these two behind the leading sections. */
-    size_t at = after(slots, ".rodata");
-    at = at != SIZE_MAX ? at : after(slots, ".data");
-    return place(draft, slots, ".note.GNU-stack", at, true) && place(draft, slots, ".comment", at + 1, true) &&
-           place(draft, slots, ".BTF", slots->count, false);
+    return place(draft, slots, ".text", place_of_text(slots), false) &&
+           place(draft, slots, ".bss", place_of_bss(slots, evidence), false) &&
+           place(draft, slots, ".data", place_of_data(slots, evidence), false) &&
+           place(draft, slots, ".data..percpu", place_of_percpu(slots), false) &&
+           place(draft, slots, ".modinfo", place_of_modinfo(draft, slots, evidence), true) &&
+           place(draft, slots, "__versions", place_of_versions(draft, slots), evidence->versions_in_file) &&
+           place_comments(slots, evidence);
 }
 
 bool order_sections(const struct draft *draft, const struct evidence *evidence, struct slots *ret)

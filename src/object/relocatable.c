@@ -9,7 +9,8 @@
 /* A file in the making. Symbols: null, sections that relocations name, locals, globals, imports. */
 struct making {
     struct draft *draft;
-    const uint32_t *order;
+    const uint32_t *order; /* sections that are written */
+    size_t order_count;
     struct elf_section *sections; /* in file order */
     size_t section_count;
     uint32_t *headers;         /* header index of each drafted section */
@@ -86,7 +87,7 @@ static void number_symbols(struct making *making)
         }
     }
     uint32_t next = 1;
-    for (size_t i = 0; i < draft->section_count; i++) {
+    for (size_t i = 0; i < making->order_count; i++) {
         if (making->section_symbols[making->order[i]])
             making->section_symbols[making->order[i]] = next++;
     }
@@ -101,7 +102,7 @@ static void number_symbols(struct making *making)
 static void number_sections(struct making *making)
 {
     uint32_t next = 1;
-    for (size_t i = 0; i < making->draft->section_count; i++) {
+    for (size_t i = 0; i < making->order_count; i++) {
         uint32_t index = making->order[i];
         making->headers[index] = next++;
         next += making->draft->sections[index].relocation_count > 0;
@@ -230,7 +231,7 @@ static bool make_all(struct making *making)
         sort_relocations(draft, &draft->sections[i]);
     number_symbols(making);
     number_sections(making);
-    for (size_t i = 0; i < draft->section_count; i++) {
+    for (size_t i = 0; i < making->order_count; i++) {
         make_section(making, making->order[i]);
         if (!make_rela(making, making->order[i]))
             return false;
@@ -268,11 +269,11 @@ static void clear(struct making *making)
     elf_strings_free(&making->strings);
 }
 
-bool output_relocatable(struct draft *draft, const uint32_t *order, uint16_t machine, struct output *ret,
-                        struct lkmfs_error *err)
+bool output_relocatable(struct draft *draft, const uint32_t *order, size_t order_count, uint16_t machine,
+                        struct output *ret, struct lkmfs_error *err)
 {
     size_t count = draft->section_count;
-    struct making making = {.draft = draft, .order = order};
+    struct making making = {.draft = draft, .order = order, .order_count = order_count};
     making.sections = calloc(2 * count + 2, sizeof(*making.sections));
     making.headers = calloc(count + 1, sizeof(*making.headers));
     making.section_symbols = calloc(count + 1, sizeof(*making.section_symbols));

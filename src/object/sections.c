@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/cursor.h"
 #include "object/layout.h"
 
 struct view *layout_add_section(struct layout *layout, const char *name, enum lkmfs_region_kind region)
@@ -55,6 +56,8 @@ static bool draft_listed(struct layout *layout, const struct lkmfs_section_entry
     if (live)
         return true;
     section->type = SHT_NOBITS;
+    /* Checkers (eu-elflint) refuse executable sections without bytes, rightly: there is nothing to run. */
+    section->flags &= ~(uint64_t)SHF_EXECINSTR;
     section->data_from = section->size_from = LKMFS_FROM_MISSING;
     section->size_rule = "gone: its memory was freed after init";
     if (!convention_is_init(entry->name)) {
@@ -120,12 +123,33 @@ bool layout_draft_sections(struct layout *layout)
     return draft_percpu(layout) && draft_standard(layout);
 }
 
+/*
+ * sh_link of a SHF_LINK_ORDER section is the section that the first input section spoke of, and the table's first entry
+ * still points there: tables like this are not sorted at load.
+ */
+static uint32_t linked_section(const struct layout *layout, uint32_t index)
+{
+    const struct draft *draft = layout->draft;
+    const struct view *view = &layout->views[index];
+    uint32_t text = draft_find_section(draft, ".text"), init = draft_find_section(draft, ".init.text");
+    unsigned word = draft->word ? draft->word : 8;
+    if (!view->bytes || view->upper < word)
+        return text;
+    uint64_t target = word == 8 ? le64(view->bytes) : le32(view->bytes);
+    for (uint32_t i = 0; i < layout->view_count; i++) {
+        const struct draft_section *section = &draft->sections[i];
+        if (section->in_memory && section->flags & SHF_EXECINSTR && target - section->address < layout->views[i].upper)
+            return i;
+    }
+    return target && init != DRAFT_NONE ? init : text;
+}
+
 static void link_ordered_sections(struct layout *layout)
 {
-    uint32_t text = draft_find_section(layout->draft, ".text");
-    for (size_t i = 0; i < layout->view_count; i++) {
-        if (layout->draft->sections[i].flags & SHF_LINK_ORDER)
-            layout->draft->sections[i].link = text;
+    for (uint32_t i = 0; i < layout->view_count; i++) {
+        struct draft_section *section = &layout->draft->sections[i];
+        if (section->flags & SHF_LINK_ORDER)
+            section->link = linked_section(layout, i);
     }
 }
 

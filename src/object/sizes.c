@@ -17,6 +17,7 @@ struct sizing {
     const struct draft_section *section;
     const struct view *view;
     uint64_t lower, upper; /* the true size lies in [lower, upper] when the next section's alignment is right */
+    bool lower_sure;       /* it is right: not guessed from the symbols there */
 };
 
 /* Returns true and the size when the rule applies. */
@@ -111,7 +112,7 @@ static bool by_exports(const struct sizing *sizing, uint64_t *ret)
         uint64_t size, entry = 12;
         if (strcmp(draft->sections[i].name, "__ksymtab") != 0 && strcmp(draft->sections[i].name, "__ksymtab_gpl") != 0)
             continue;
-        struct sizing table = {sizing->layout, &draft->sections[i], view, 0, view->upper};
+        struct sizing table = {sizing->layout, &draft->sections[i], view, 0, view->upper, true};
         if (!view->bytes || !by_count(&table, &size))
             continue;
         for (size_t j = 0; j < draft->module->table_count; j++) {
@@ -134,7 +135,8 @@ static bool by_last_string(const struct sizing *sizing, uint64_t *ret)
     uint64_t entry = max_u64(view->convention.entry, 1);
     if (view->convention.kind != SECTION_STRINGS || !view->bytes || !view->trimmed)
         return false;
-    *ret = clip(sizing, round_up(view->trimmed, entry) + entry);
+    uint64_t size = round_up(view->trimmed, entry) + entry;
+    *ret = min_u64(sizing->lower_sure ? max_u64(size, sizing->lower) : size, sizing->upper);
     return true;
 }
 
@@ -161,8 +163,10 @@ static bool by_entries(const struct sizing *sizing, uint64_t *ret)
     uint64_t seen = max_u64(view->trimmed, view->symbols_end <= sizing->upper ? view->symbols_end : 0);
     bool cut = sizing->layout->evidence->parainstructions_cut && entry == 16 &&
                strcmp(sizing->section->name, ".parainstructions") == 0;
-    *ret = round_up(max_u64(seen, sizing->lower), entry) - (cut ? 4 : 0);
-    return *ret >= sizing->lower && *ret <= sizing->upper && *ret != 0;
+    /* No entry is all zero, so what is seen counts more than a guess of the next section's alignment. */
+    uint64_t lower = sizing->lower_sure ? sizing->lower : 0;
+    *ret = round_up(max_u64(seen, lower), entry) - (cut ? 4 : 0);
+    return *ret >= lower && *ret <= sizing->upper && *ret != 0;
 }
 
 /* ---- code ---- */
@@ -202,6 +206,33 @@ static bool by_replacements(const struct sizing *sizing, uint64_t *ret)
     return *ret >= sizing->lower && *ret != 0;
 }
 
+/* Length of the instruction at the end of an .altinstr_aux snippet: test, jnz, jmp (_static_cpu_has()); 0 for others. */
+static uint64_t snippet_length(const uint8_t *bytes, uint64_t size)
+{
+    if (size >= 7 && bytes[0] == 0xf6 && bytes[1] == 0x05) /* testb $imm8, disp32(%rip) */
+        return 7;
+    if (size >= 8 && bytes[0] == 0xf6 && bytes[1] == 0x04 && bytes[2] == 0x25) /* testb $imm8, disp32 */
+        return 8;
+    if (size >= 6 && bytes[0] == 0x0f && bytes[1] == 0x85) /* jnz rel32 */
+        return 6;
+    if (size >= 2 && (bytes[0] == 0x75 || bytes[0] == 0xeb)) /* jnz, jmp rel8 */
+        return 2;
+    return size >= 5 && bytes[0] == 0xe9 ? 5 : 0; /* jmp rel32 */
+}
+
+/* The last jump may end in zeros: walk the instructions. */
+static bool by_snippets(const struct sizing *sizing, uint64_t *ret)
+{
+    const struct view *view = sizing->view;
+    uint64_t length;
+    *ret = 0;
+    if (strcmp(sizing->section->name, ".altinstr_aux") != 0 || !view->bytes)
+        return false;
+    while ((length = snippet_length(view->bytes + *ret, view->upper - *ret)) != 0)
+        *ret += length;
+    return *ret >= view->trimmed;
+}
+
 /* Code without symbols: the gap behind it is zeros, or int3 in a shared 2 MiB page [6.18+]. */
 static bool by_code_bytes(const struct sizing *sizing, uint64_t *ret)
 {
@@ -226,12 +257,32 @@ static bool by_zeroed_symbols(const struct sizing *sizing, uint64_t *ret)
     return true;
 }
 
+static bool is_text(uint8_t byte)
+{
+    return (byte >= 0x20 && byte < 0x7f) || byte == '\n' || byte == '\t';
+}
+
 /* Is the end of the bytes the end of a string, whose NUL the trimming took? */
 static bool ends_in_text(const struct view *view)
 {
-    return view->trimmed >= 2 && view->trimmed < view->upper && view->bytes[view->trimmed - 1] >= 0x20 &&
-           view->bytes[view->trimmed - 1] < 0x7f && view->bytes[view->trimmed - 2] >= 0x20 &&
-           view->bytes[view->trimmed - 2] < 0x7f;
+    return view->trimmed >= 2 && view->trimmed < view->upper && is_text(view->bytes[view->trimmed - 1]) &&
+           is_text(view->bytes[view->trimmed - 2]);
+}
+
+/*
+ * Beyond the last named object: strings end with their NUL, a label without a size heads a constant of 16 bytes
+ * (assembly), numbers and pointers end at a multiple of 4.
+ */
+static uint64_t unnamed_end(const struct sizing *sizing)
+{
+    const struct view *view = sizing->view;
+    uint64_t label = view->last_symbol;
+    if (view->trimmed > label && label % 16 == 0 && label >= view->symbols_end && view->symbols > view->sized_symbols &&
+        view->trimmed - label <= 16)
+        return label + 16;
+    if (ends_in_text(view))
+        return view->trimmed + 1;
+    return round_up(view->trimmed, 4);
 }
 
 static bool by_objects(const struct sizing *sizing, uint64_t *ret)
@@ -239,12 +290,10 @@ static bool by_objects(const struct sizing *sizing, uint64_t *ret)
     const struct view *view = sizing->view;
     if (!view->bytes)
         return false;
-    uint64_t size = view->trimmed;
-    if (size > view->symbols_end && ends_in_text(view))
-        size++;
+    uint64_t size = view->trimmed > view->symbols_end ? min_u64(unnamed_end(sizing), view->upper) : 0;
     if (view->symbols_end <= sizing->upper)
         size = max_u64(size, view->symbols_end);
-    *ret = clip(sizing, size);
+    *ret = clip(sizing, max_u64(size, view->trimmed));
     return true;
 }
 
@@ -263,6 +312,7 @@ static const struct rule rules[] = {
     {by_replacements, "end of the last replacement in .altinstructions", LKMFS_FROM_INFERRED},
     {by_entries, "last entry that is not zero", LKMFS_FROM_INFERRED},
     {by_functions, "end of the last function", LKMFS_FROM_INFERRED},
+    {by_snippets, "end of the last static_cpu_has() snippet", LKMFS_FROM_INFERRED},
     {by_code_bytes, "last byte that is no padding", LKMFS_FROM_INFERRED},
     {by_zeroed_symbols, "end of the last object", LKMFS_FROM_INFERRED},
     {by_last_string, "end of the last string", LKMFS_FROM_INFERRED},
@@ -272,11 +322,14 @@ static const struct rule rules[] = {
 };
 
 /* The size can't be smaller than what the next section's alignment lets it be. */
-static uint64_t lower_bound(const struct layout *layout, const struct view *view)
+static uint64_t lower_bound(const struct layout *layout, const struct view *view, bool *sure)
 {
     uint64_t align = view->next_align;
-    if (view->next != DRAFT_NONE)
+    *sure = true;
+    if (view->next != DRAFT_NONE) {
         align = layout->draft->sections[view->next].align;
+        *sure = layout->views[view->next].align_sure;
+    }
     align = max_u64(align, 1);
     return view->upper >= align ? view->upper - align + 1 : 0;
 }
@@ -288,7 +341,8 @@ void layout_find_sizes(struct layout *layout)
         const struct view *view = &layout->views[i];
         if (section->region < 0)
             continue;
-        struct sizing sizing = {layout, section, view, lower_bound(layout, view), view->upper};
+        struct sizing sizing = {.layout = layout, .section = section, .view = view, .upper = view->upper};
+        sizing.lower = lower_bound(layout, view, &sizing.lower_sure);
         for (size_t j = 0; j < sizeof(rules) / sizeof(*rules); j++) {
             if (!rules[j].find(&sizing, &section->size))
                 continue;

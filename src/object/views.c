@@ -50,11 +50,23 @@ const struct layout_symbol *layout_symbols_of(const struct layout *layout, uint3
     return &layout->by_address[low];
 }
 
-/* Alignment that an object of `size` bytes at `offset` shows: gcc aligns objects by their size up to 32 bytes. */
-static uint64_t object_align(uint64_t size, uint64_t offset)
+/* Is it the array of characters that __func__ makes? Those are not aligned as integers of their size would be. */
+static bool is_function_name(const char *name)
 {
-    uint64_t natural = size >= 32 ? 32 : size >= 16 ? 16 : size >= 8 ? 8 : size >= 4 ? 4 : size >= 2 ? 2 : 1;
-    return offset ? min_u64(natural, offset & -offset) : natural;
+    return strncmp(name, "__func__", 8) == 0 || strncmp(name, "__FUNCTION__", 12) == 0 ||
+           strncmp(name, "__PRETTY_FUNCTION__", 19) == 0;
+}
+
+/*
+ * Alignment that an object of `size` bytes at `offset` shows: gcc aligns objects from 8 bytes on by their size, up to 32
+ * (ix86_data_alignment()); no smaller type is aligned to more than what divides its size.
+ */
+static uint64_t object_align(const char *name, uint64_t size, uint64_t offset)
+{
+    uint64_t natural = size >= 32 ? 32 : size >= 16 ? 16 : size >= 8 ? 8 : size & -size;
+    if (size < 8 && name && is_function_name(name))
+        natural = 1;
+    return max_u64(offset ? min_u64(natural, offset & -offset) : natural, 1);
 }
 
 static void measure_symbols(struct layout *layout)
@@ -71,7 +83,7 @@ static void measure_symbols(struct layout *layout)
         view->sized_symbols += size > 0;
         if (size)
             view->symbols_end = max_u64(view->symbols_end, end);
-        view->symbols_align = max_u64(view->symbols_align, object_align(size, symbol->offset));
+        view->symbols_align = max_u64(view->symbols_align, object_align(module->symbols[symbol->index].name, size, symbol->offset));
     }
 }
 

@@ -1,6 +1,7 @@
 /*
- * alternatives.c - .altinstructions: instructions that the kernel replaces by what the CPU does best. The original is not
- * kept; it follows from the macro, and the macro from the entries of a site taken together (RECONSTRUCT.md section 5.8).
+ * alternatives.c - .altinstructions: instructions that the kernel replaces by what the CPU does best. The original is
+ * not kept; it follows from the macro, and the macro from the entries of a site taken together (RECONSTRUCT.md
+ * section 5.8).
  */
 #include "object/x86_64/alternatives.h"
 
@@ -44,9 +45,9 @@ unsigned alternative_size(const struct restore *r, const struct draft_section *s
     const unsigned sizes[] = {r->context->shapes.alternative, 14, 12, 13};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         unsigned size = sizes[i];
-        bool fits = size >= 12 && size <= 14 && section->size % size == 0;
+        bool fits = size >= 12 && size <= 14;
         size_t odd = 0;
-        for (uint64_t at = 0; fits && at < section->size; at += size) {
+        for (uint64_t at = 0; fits && at + size <= section->size; at += size) {
             struct alternative entry;
             odd += !read_entry(r, section, at, size, &entry);
         }
@@ -58,34 +59,54 @@ unsigned alternative_size(const struct restore *r, const struct draft_section *s
 
 /* ---- what stands at a site ---- */
 
-/* Whether the site holds this replacement, moved there, and NOPs. */
+static bool is_filling(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != 0xcc)
+            return is_nops(bytes, size);
+    return true;
+}
+
+/* Where the field of an instruction that is relative to the next one lies; the instruction's end if it has none. */
+static unsigned relative_field(const struct instruction *in)
+{
+    if (in->relative && in->imm_size == 4)
+        return in->imm_offset;
+    return in->rip && in->disp_size == 4 ? in->disp_offset : in->length;
+}
+
+/*
+ * Whether the site holds the instruction `done` bytes into the replacement: relative fields that lead out of it were
+ * adjusted to the site.
+ */
+static bool holds_instruction(const struct site *site, const struct alternative *entry, size_t done,
+                              const struct instruction *in)
+{
+    const uint8_t *was = entry->bytes + done, *is = site->bytes + done;
+    unsigned field = relative_field(in), after = field < in->length ? field + 4 : field;
+    if (memcmp(is, was, field) != 0 || memcmp(is + after, was + after, in->length - after) != 0)
+        return false;
+    if (field == in->length || le32(is + field) == le32(was + field))
+        return true;
+    return le32(is + field) == le32(was + field) + (uint32_t)(entry->replacement - site->address);
+}
+
+/* Whether the site holds this replacement, moved there, and filling. */
 static bool holds(const struct site *site, const struct alternative *entry)
 {
-    struct site rest = *site;
     size_t length = entry->length;
     if (!entry->bytes || length > site->size)
         return false;
-    bool is_jump = entry->size == 5 && entry->bytes[0] == 0xe9;
-    if (is_jump && site->bytes[0] == 0xeb) { /* the kernel shortens jumps */
+    if (entry->size == 5 && entry->bytes[0] == 0xe9 && site->bytes[0] == 0xeb) { /* the kernel shortens jumps */
         uint64_t to = entry->replacement + 5 + (uint64_t)(int64_t)(int32_t)le32(entry->bytes + 1);
         return site->address + 2 + (uint64_t)(int64_t)(int8_t)site->bytes[1] == to &&
-               is_nops(site->bytes + 2, length - 2);
+               is_filling(site->bytes + 2, length - 2);
     }
-    for (size_t done = 0; done < entry->size;) {
-        struct instruction in;
-        if (!decode(entry->bytes + done, entry->size - done, &in))
+    struct instruction in;
+    for (size_t done = 0; done < entry->size; done += in.length)
+        if (!decode(entry->bytes + done, entry->size - done, &in) || !holds_instruction(site, entry, done, &in))
             return false;
-        unsigned field = in.relative && in.imm_size == 4 ? in.imm_offset : in.rip ? in.disp_offset : in.length;
-        unsigned after = field < in.length ? field + 4 : in.length;
-        uint32_t moved = field < in.length ? le32(entry->bytes + done + field) + (uint32_t)(entry->replacement - site->address) : 0;
-        rest.bytes = site->bytes + done;
-        if (memcmp(rest.bytes, entry->bytes + done, field) != 0 ||
-            (field < in.length && le32(rest.bytes + field) != moved) ||
-            memcmp(rest.bytes + after, entry->bytes + done + after, in.length - after) != 0)
-            return false;
-        done += in.length;
-    }
-    return is_nops(site->bytes + entry->size, length - entry->size);
+    return is_filling(site->bytes + entry->size, length - entry->size);
 }
 
 /* Whether the site still holds the original, its NOPs perhaps merged into longer ones. */
@@ -147,7 +168,8 @@ static void restore_group(struct restore *r, const struct alternative_group *gro
         restore_direct_call(r, &site, group);
         return;
     }
-    bool is_known = is_feature_test ? alternative_snippet(r, test, &original) : alternative_original(r, group, &original);
+    bool is_known =
+        is_feature_test ? alternative_snippet(r, test, &original) : alternative_original(r, group, &original);
     if (!is_known) {
         restore_failed(r, RULE_ALTERNATIVE, site.address, "no macro is known that has these replacements");
         return;

@@ -30,9 +30,10 @@ struct alternative_group {
 struct original {
     uint8_t bytes[ALTERNATIVE_MAX];
     size_t size;
-    bool keep;            /* as it is in memory */
-    const char *import;   /* NULL, or the function that the call in `bytes` leads to */
-    struct target target; /* or the own code that the jump in `bytes` leads to; its section is DRAFT_NONE if there is none */
+    bool keep;          /* as it is in memory */
+    const char *import; /* NULL, or the function that the call in `bytes` leads to */
+    struct target
+        target; /* or the own code that the jump in `bytes` leads to; its section is DRAFT_NONE if there is none */
 };
 
 /* ---- macros.c ---- */

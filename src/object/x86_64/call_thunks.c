@@ -1,6 +1,6 @@
 /*
- * call_thunks.c - .call_sites: with call depth tracking (arch/x86/kernel/callthunks.c) calls lead to code in the padding
- * before a function; in the file they lead to the function and the padding is NOPs.
+ * call_thunks.c - .call_sites: with call depth tracking (arch/x86/kernel/callthunks.c) calls lead to code in the
+ * padding before a function; in the file they lead to the function and the padding is NOPs.
  */
 #include <string.h>
 

@@ -34,7 +34,7 @@ static void put(const struct sweep *s, unsigned field, uint32_t type, const stru
 static void do_own_branch(const struct sweep *s, uint64_t to, const struct target *target)
 {
     const struct place *global = target->draft.kind == DRAFT_TARGET_SYMBOL ? global_at(s->r, to) : NULL;
-    bool same = target->section == s->index;
+    bool same = target->section == s->index && is_same_part(s->r, s->index, s->offset, target->offset);
     if (strcmp(s->section->name, ".static_call.text") == 0)
         global = NULL; /* a trampoline is no call: PC32 even to a global */
     if (same && !global)
@@ -66,10 +66,9 @@ static void do_rip(const struct sweep *s)
     uint64_t to = next_address(s) + (uint64_t)s->in.disp;
     int64_t bias = (int64_t)s->in.disp_offset - (int64_t)s->in.length;
     struct target target;
-    if (!target_find(s->r, to, bias, 0, &target) &&
-        !(s->in.gs && target_percpu(s->r, to, bias, &target)))
+    if (!target_find(s->r, to, bias, 0, &target) && !(s->in.gs && target_percpu(s->r, to, bias, &target)))
         return;
-    if (target.section == s->index && !global_at(s->r, to)) {
+    if (target.section == s->index && !global_at(s->r, to) && is_same_part(s->r, s->index, s->offset, target.offset)) {
         units_branch(s->units, s->index, s->offset, target.offset);
         return;
     }
@@ -91,10 +90,8 @@ static void do_disp(const struct sweep *s)
         found = target_find(s->r, value, 0, 0, &target);
     else if (s->in.no_base && !s->in.gs && value > PERCPU_FIRST && value < s->r->context->percpu_end)
         found = target_import(s->r, value, 0, &target);
-    if (!found)
-        return;
-    units_reference(s->units, s->index, s->offset, value);
-    put(s, s->in.disp_offset, R_X86_64_32S, &target);
+    if (found)
+        put(s, s->in.disp_offset, R_X86_64_32S, &target);
 }
 
 /* ---- immediates ---- */
@@ -113,7 +110,8 @@ static void do_imm32(const struct sweep *s)
         found = target_find(s->r, value, 0, TARGET_EXACT, &target) || target_percpu(s->r, value, 0, &target);
     if (!found)
         return;
-    units_reference(s->units, s->index, s->offset, value);
+    if (s->in.opcode == 0xc7) /* what is compared with may be the end of an array, and so another's start */
+        units_reference(s->units, s->index, s->offset, value);
     put(s, s->in.imm_offset, R_X86_64_32S, &target);
 }
 

@@ -17,6 +17,7 @@ struct import_name {
     uint64_t address;
     const char *name;   /* for address + n */
     const char *direct; /* for the address itself: const_pcpu_hot, where pcpu_hot is used for its members */
+    size_t module;      /* index of the module that exports it, SIZE_MAX for the kernel itself */
 };
 
 /* The image outside of the module at hand. */
@@ -31,12 +32,14 @@ struct image_view {
 
 /* Shapes that changed over time (KERNEL.md A.8, C.1). Numbers are 0 where the kernel's types do not say. */
 struct entry_shapes {
-    unsigned alternative;    /* struct alt_instr: 12, 13 or 14 */
-    unsigned bug;            /* struct bug_entry: 8, 12 or 16 */
-    unsigned event, event_type; /* struct trace_event_call, offset of its run-time number */
+    unsigned alternative;              /* struct alt_instr: 12, 13 or 14 */
+    unsigned bug;                      /* struct bug_entry: 8, 12 or 16 */
+    unsigned event, event_type;        /* struct trace_event_call, offset of its run-time number */
     unsigned module_init, module_exit; /* offsets in struct module */
-    bool jump_nop_mark;      /* jump labels: bit 1 of the key asked objtool for a NOP [5.14+] */
-    bool objtool_per_object; /* objtool ran on each object before they were linked to a module, [-6.3] */
+    bool init_together;                /* all freed sections lay in one area, [-6.3] */
+    bool text_merged;                  /* .text of a module holds what was .text.unlikely in its objects, [7.x] */
+    bool jump_nop_mark;                /* jump labels: bit 1 of the key asked objtool for a NOP [5.14+] */
+    bool objtool_per_object;           /* objtool ran on each object before they were linked to a module, [-6.3] */
 };
 
 /* Paravirt operations: the table that indirect calls of the .ko go through. */
@@ -46,7 +49,8 @@ struct pv_slots {
     size_t count;
 };
 
-/* Accounting code that the kernel puts before functions when it tracks call depth: bytes from its start to the function. */
+/* Accounting code that the kernel puts before functions when it tracks call depth: bytes from its start to the
+ * function. */
 struct call_padding {
     unsigned size; /* 0: not in use */
     uint8_t bytes[16], mask[16];
@@ -58,7 +62,8 @@ struct machine_context {
     struct image_view view;
     struct import_name *names; /* ascending by address, one an address */
     size_t name_count;
-    uint64_t percpu_end; /* zero-based per-CPU addresses end here (to 6.14), 0 if there are none */
+    uint64_t kernel_half; /* kernel addresses start here: more of them with 5-level page tables */
+    uint64_t percpu_end;  /* zero-based per-CPU addresses end here (to 6.14), 0 if there are none */
     struct entry_shapes shapes;
     struct pv_slots pv;
     struct call_padding padding;
@@ -67,7 +72,7 @@ struct machine_context {
 
 /* First byte of the part of the address space that holds the kernel image and the modules, and the byte after it. */
 #define KERNEL_MAP_START 0xffffffff80000000u
-#define KERNEL_MAP_END 0xffffffffff000000u
+#define KERNEL_MAP_END   0xffffffffff000000u
 
 static inline bool is_kernel_map(uint64_t address)
 {

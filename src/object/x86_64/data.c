@@ -5,16 +5,13 @@
 #include "base/cursor.h"
 #include "object/x86_64/tables.h"
 
-#define KERNEL_HALF    0xffff800000000000u
-#define DYNAMIC_END    0xfffff00000000000u /* direct map, vmalloc and vmemmap end below */
-#define MODULE_NAME    24                  /* offset of name in struct module (KERNEL.md A.1) */
-#define MODULE_NAME_LEN 56
+#define DYNAMIC_END     0xfffff00000000000u /* direct map, vmalloc and vmemmap end below */
 #define STATIC_KEY_TYPE 1u
 
 /* Sections that hold no pointers although they are data. */
 static bool is_plain(const struct draft_section *section)
 {
-    static const char *const prefixes[] = {".note", ".rodata.str", "__ksymtab_strings", ".orc_", "__kcrctab",
+    static const char *const prefixes[] = {".note", ".rodata.str", "__ksymtab_strings", ".orc_",      "__kcrctab",
                                            ".BTF",  ".modinfo",    "__versions",        "__kflagstab"};
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
         if (has_prefix(section->name, prefixes[i]))
@@ -22,27 +19,22 @@ static bool is_plain(const struct draft_section *section)
     return false;
 }
 
-/* ---- struct module: its name and two pointers ---- */
-
+/* struct module on disk: zeros and its name (contents.c), and the pointers to init and exit. */
 static void restore_this_module(struct restore *r, uint32_t index)
 {
-    struct draft_section *section = section_at(r, index);
-    const unsigned offsets[2] = {r->context->shapes.module_init, r->context->shapes.module_exit};
-    uint64_t words[2] = {0};
-    uint8_t name[MODULE_NAME_LEN];
-    if (section->size < MODULE_NAME + MODULE_NAME_LEN)
-        return;
-    memcpy(name, section->data + MODULE_NAME, sizeof(name));
-    for (int i = 0; i < 2; i++)
-        if (offsets[i] && offsets[i] + UINT64_C(8) <= section->size)
-            words[i] = le64(section->data + offsets[i]);
-    memset(section->data, 0, section->size);
-    memcpy(section->data + MODULE_NAME, name, sizeof(name));
-    section->data_from = LKMFS_FROM_RESTORED;
-    for (int i = 0; i < 2; i++) {
+    const struct {
+        uint64_t address;
+        unsigned offset;
+    } pointers[] = {
+        {r->draft->module->init, r->context->shapes.module_init},
+        {r->draft->module->exit, r->context->shapes.module_exit},
+    };
+    for (size_t i = 0; i < sizeof(pointers) / sizeof(*pointers); i++) {
         struct target target;
-        if (words[i] && target_find(r, words[i], 0, TARGET_TABLE, &target))
-            relocate(r, index, offsets[i], R_X86_64_64, &target);
+        if (pointers[i].address && pointers[i].offset &&
+            pointers[i].offset + UINT64_C(8) <= section_at(r, index)->size &&
+            target_find(r, pointers[i].address, 0, TARGET_TABLE, &target))
+            relocate(r, index, pointers[i].offset, R_X86_64_64, &target);
     }
 }
 
@@ -89,7 +81,7 @@ static void restore_writable_word(struct restore *r, uint32_t index, uint64_t of
 {
     uint64_t value = le64(section_at(r, index)->data + offset);
     struct target target;
-    if (value >= KERNEL_HALF && value < DYNAMIC_END) {
+    if (value >= r->context->kernel_half && value < DYNAMIC_END) {
         write_word(r, index, offset, 0);
         return;
     }
@@ -97,8 +89,7 @@ static void restore_writable_word(struct restore *r, uint32_t index, uint64_t of
         return;
     bool found = target_find(r, value, 0, 0, &target);
     /* A static key's list of its entries, beside its type: the type was there alone. */
-    if (found && target.section != DRAFT_NONE &&
-        strcmp(section_at(r, target.section)->name, "__jump_table") == 0)
+    if (found && target.section != DRAFT_NONE && strcmp(section_at(r, target.section)->name, "__jump_table") == 0)
         write_word(r, index, offset, value & STATIC_KEY_TYPE);
     else if (!found || is_run_time(r, index, offset, &target))
         write_word(r, index, offset, 0);
@@ -196,8 +187,8 @@ static void set_call_key_types(struct restore *r)
     for (size_t i = 0; i < r->place_count; i++) {
         const struct draft_symbol *symbol = &r->draft->symbols[r->places[i].symbol];
         struct draft_section *section = section_at(r, symbol->section);
-        if (has_prefix(symbol->name, "__SCK__") && symbol->size == 16 && section->data &&
-            section->flags & SHF_WRITE && section->size >= 16 && symbol->value <= section->size - 16)
+        if (has_prefix(symbol->name, "__SCK__") && symbol->size == 16 && section->data && section->flags & SHF_WRITE &&
+            section->size >= 16 && symbol->value <= section->size - 16)
             write_word(r, symbol->section, symbol->value + 8, 1);
     }
 }

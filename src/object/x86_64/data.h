@@ -1,5 +1,6 @@
 /*
- * data.h - what is a pointer that the linker wrote, and what the kernel put there at run time (RECONSTRUCT.md section 6).
+ * data.h - what is a pointer that the linker wrote, and what the kernel put there at run time (RECONSTRUCT.md section
+ * 6).
  */
 #ifndef LKMFS_OBJECT_X86_64_DATA_H
 #define LKMFS_OBJECT_X86_64_DATA_H
@@ -8,9 +9,9 @@
 
 /* What an aligned word of a writable section is known to have been on disk. */
 enum word_fate {
-    WORD_OPEN,    /* its value decides */
-    WORD_ZERO,    /* run time: 0 */
-    WORD_SELF,    /* next pointer of an empty list head: the slot itself */
+    WORD_OPEN,      /* its value decides */
+    WORD_ZERO,      /* run time: 0 */
+    WORD_SELF,      /* next pointer of an empty list head: the slot itself */
     WORD_SELF_PREV, /* prev pointer of one: the slot before */
 };
 

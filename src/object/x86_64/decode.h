@@ -11,12 +11,12 @@
 struct instruction {
     unsigned length;
     uint8_t opcode;
-    bool wide;        /* REX.W */
-    bool gs;          /* gs: prefix */
-    bool rip;         /* the displacement is relative to the next instruction */
-    bool no_base;     /* a memory operand without base register */
-    bool direct;      /* modrm names a register, not memory */
-    bool relative;    /* the immediate is relative to the next instruction: a branch */
+    bool wide;                       /* REX.W */
+    bool gs;                         /* gs: prefix */
+    bool rip;                        /* the displacement is relative to the next instruction */
+    bool no_base;                    /* a memory operand without base register */
+    bool direct;                     /* modrm names a register, not memory */
+    bool relative;                   /* the immediate is relative to the next instruction: a branch */
     unsigned disp_size, disp_offset; /* bytes; 0 if there is none */
     unsigned imm_size, imm_offset;
     int64_t disp, imm; /* sign-extended */

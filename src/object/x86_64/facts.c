@@ -29,7 +29,8 @@ static bool has_short_jump(const struct machine_context *context, uint64_t addre
         if (!context_read(context, entry, offset, sizeof(offset)))
             return false;
         uint64_t code = entry + (uint64_t)(int64_t)(int32_t)le32(offset);
-        if (context_read(context, code, site, sizeof(site)) && (site[0] == 0xeb || (site[0] == 0x66 && site[1] == 0x90)))
+        if (context_read(context, code, site, sizeof(site)) &&
+            (site[0] == 0xeb || (site[0] == 0x66 && site[1] == 0x90)))
             return true;
     }
     return false;
@@ -53,16 +54,15 @@ static bool find_jump_nop_mark(const struct machine_context *context, const stru
     return false;
 }
 
-/* objtool ran on whole modules from 6.4 on, which is when it began to write .orc_header. */
-static bool runs_objtool_per_object(const struct machine_context *context)
+static bool any_module_has(const struct machine_context *context, const char *section)
 {
     for (size_t i = 0; i < lkmfs_modules_count(context->modules); i++) {
         const struct lkmfs_module *module = lkmfs_modules_at(context->modules, i);
         for (size_t k = 0; k < module->section_count; k++)
-            if (strcmp(module->sections[k].name, ".orc_header") == 0)
-                return false;
+            if (strcmp(module->sections[k].name, section) == 0)
+                return true;
     }
-    return true;
+    return false;
 }
 
 static unsigned field_offset(const struct lkmfs_types *types, const char *name, const char *path)
@@ -81,8 +81,11 @@ static void gather_shapes(struct machine_context *context, const struct lkmfs_sy
         .event_type = field_offset(types, "trace_event_call", "event.type"),
         .module_init = field_offset(types, "module", "init"),
         .module_exit = field_offset(types, "module", "exit"),
+        .init_together = field_offset(types, "module", "init_layout") || field_offset(types, "module", "module_init"),
         .jump_nop_mark = find_jump_nop_mark(context, symbols),
-        .objtool_per_object = runs_objtool_per_object(context),
+        .text_merged = !any_module_has(context, ".text.unlikely") && !any_module_has(context, ".rodata.str1.1"),
+        /* objtool runs on whole modules since 6.4, which is when it began to write .orc_header. */
+        .objtool_per_object = !any_module_has(context, ".orc_header"),
     };
 }
 
@@ -159,6 +162,8 @@ bool context_gather_facts(struct machine_context *context)
     const struct lkmfs_kernel *kernel = lkmfs_modules_kernel(context->modules);
     const struct lkmfs_symbols *symbols = lkmfs_kernel_symbols(kernel);
     const struct lkmfs_types *types = lkmfs_kernel_types(kernel);
+    bool is_5level = lkmfs_space_paging(lkmfs_kernel_space(kernel)) == LKMFS_PAGING_X86_64_5LEVEL;
+    context->kernel_half = is_5level ? UINT64_C(0xff00000000000000) : UINT64_C(0xffff800000000000);
     gather_shapes(context, symbols, types);
     gather_percpu(context, symbols);
     gather_padding(context);

@@ -1,6 +1,6 @@
 /*
- * jump_labels.c - __jump_table: a NOP or a jump of two or five bytes. The file held the jump iff the key's initial value
- * (bit 0 of struct static_key, which never changes) and the entry's branch bit (bit 0 of the key field) differ.
+ * jump_labels.c - __jump_table: a NOP or a jump of two or five bytes. The file held the jump iff the key's initial
+ * value (bit 0 of struct static_key, which never changes) and the entry's branch bit (bit 0 of the key field) differ.
  */
 #include <string.h>
 
@@ -45,7 +45,8 @@ static void write_long(struct restore *r, const struct site *site, const struct 
 {
     struct target target;
     uint8_t jump[5] = {0xe9};
-    bool leaves = section_around(r, label->target) != site->section;
+    bool leaves = section_around(r, label->target) != site->section ||
+                  !is_same_part(r, site->section, site->offset, label->target - section_at(r, site->section)->address);
     bool found = leaves && target_find(r, label->target, -4, TARGET_LABEL, &target);
     if (leaves && label->jump && !found) {
         restore_failed(r, RULE_JUMP_LABEL, site->address, "it jumps out of the module");

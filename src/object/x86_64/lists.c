@@ -5,14 +5,13 @@
 #include "base/cursor.h"
 #include "object/x86_64/data.h"
 
-#define KERNEL_HALF 0xffff800000000000u
-#define LIST_HEAD   16 /* sizeof(struct list_head) */
+#define LIST_HEAD 16 /* sizeof(struct list_head) */
 
 static bool reads_as(const struct restore *r, uint64_t address, uint64_t value)
 {
     uint8_t word[8];
-    return address >= KERNEL_HALF && address % 8 == 0 && context_read(r->context, address, word, sizeof(word)) &&
-           le64(word) == value;
+    return address >= r->context->kernel_half && address % 8 == 0 &&
+           context_read(r->context, address, word, sizeof(word)) && le64(word) == value;
 }
 
 const struct draft_symbol *object_around(const struct restore *r, uint32_t index, uint64_t offset)
@@ -28,21 +27,23 @@ const struct draft_symbol *object_around(const struct restore *r, uint32_t index
     return NULL;
 }
 
-/* A head declared on its own, or the two in the objects of trace event classes; other heads cannot be told from nodes. */
+/* A head declared on its own, or the two in the objects of trace event classes; other heads cannot be told from nodes.
+ */
 static bool is_head(const struct restore *r, const struct draft_section *section, uint64_t offset)
 {
     uint32_t index = (uint32_t)(section - r->draft->sections);
     const struct draft_symbol *object = object_around(r, index, offset);
-    return object && (has_prefix(object->name, "event_class_") || (object->value == offset && object->size == LIST_HEAD));
+    return object &&
+           (has_prefix(object->name, "event_class_") || (object->value == offset && object->size == LIST_HEAD));
 }
 
 bool list_fate(struct restore *r, const struct draft_section *section, uint64_t offset, enum word_fate fate[2])
 {
     uint64_t self = section->address + offset;
     uint64_t next = le64(section->data + offset), prev = le64(section->data + offset + 8);
-    if (prev < KERNEL_HALF || (next == self && prev == self))
+    if (prev < r->context->kernel_half || (next == self && prev == self))
         return false; /* an empty head is as it was */
-    if (next >= KERNEL_HALF && reads_as(r, next + 8, self) && reads_as(r, prev, self)) {
+    if (next >= r->context->kernel_half && reads_as(r, next + 8, self) && reads_as(r, prev, self)) {
         bool head = is_head(r, section, offset);
         fate[0] = head ? WORD_SELF : WORD_ZERO;
         fate[1] = head ? WORD_SELF_PREV : WORD_ZERO;

@@ -12,7 +12,7 @@
 /* What an entry's replacement must be. */
 struct macro {
     const char *callee;                 /* a call to the export or symbol of this name, or */
-    uint8_t code_size, code[6];         /* exactly this code */
+    uint8_t code_size, code[7];         /* exactly this code */
     uint8_t original_size, original[2]; /* what the file holds, filled up with one-byte NOPs */
     const char *import;                 /* the function that the original calls */
 };
@@ -20,10 +20,29 @@ struct macro {
 static const struct macro macros[] = {
     {.callee = "clear_page_rep", .original_size = 1, .original = {0xe8}, .import = "clear_page_orig"},
     {.callee = "clear_page_erms", .original_size = 1, .original = {0xe8}, .import = "clear_page_orig"},
-    {.callee = "copy_user_generic_string", .original_size = 1, .original = {0xe8}, .import = "copy_user_generic_unrolled"},
-    {.callee = "copy_user_enhanced_fast_string", .original_size = 1, .original = {0xe8}, .import = "copy_user_generic_unrolled"},
-    {.code_size = 5, .code = {0xf3, 0x48, 0x0f, 0xb8, 0xc7}, .original_size = 1, .original = {0xe8}, .import = "__sw_hweight64"},
-    {.code_size = 4, .code = {0xf3, 0x0f, 0xb8, 0xc7}, .original_size = 1, .original = {0xe8}, .import = "__sw_hweight32"},
+    {.code_size = 7, /* shr $3, %rcx; rep stosq */
+     .code = {0x48, 0xc1, 0xe9, 0x03, 0xf3, 0x48, 0xab},
+     .original_size = 1,
+     .original = {0xe8},
+     .import = "__clear_pages_unrolled"},
+    {.callee = "copy_user_generic_string",
+     .original_size = 1,
+     .original = {0xe8},
+     .import = "copy_user_generic_unrolled"},
+    {.callee = "copy_user_enhanced_fast_string",
+     .original_size = 1,
+     .original = {0xe8},
+     .import = "copy_user_generic_unrolled"},
+    {.code_size = 5,
+     .code = {0xf3, 0x48, 0x0f, 0xb8, 0xc7},
+     .original_size = 1,
+     .original = {0xe8},
+     .import = "__sw_hweight64"},
+    {.code_size = 4,
+     .code = {0xf3, 0x0f, 0xb8, 0xc7},
+     .original_size = 1,
+     .original = {0xe8},
+     .import = "__sw_hweight32"},
     {.callee = "clear_user_original", .original_size = 2, .original = {0xf3, 0xaa}}, /* rep stosb */
     {.callee = "clear_user_rep_good", .original_size = 2, .original = {0xf3, 0xaa}},
     {.callee = "clear_user_erms", .original_size = 2, .original = {0xf3, 0xaa}},
@@ -124,8 +143,10 @@ bool alternative_snippet(const struct restore *r, size_t k, struct original *ret
             continue;
         const uint8_t jump[5] = {0xe9};
         fill(ret, jump, sizeof(jump), sizeof(jump));
-        ret->target = (struct target){
-            .draft = {DRAFT_TARGET_SECTION, index, (int64_t)at - 4}, .section = index, .offset = at, .from = LKMFS_FROM_RESTORED};
+        ret->target = (struct target){.draft = {DRAFT_TARGET_SECTION, index, (int64_t)at - 4},
+                                      .section = index,
+                                      .offset = at,
+                                      .from = LKMFS_FROM_RESTORED};
         return true;
     }
     return false;

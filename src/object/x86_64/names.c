@@ -56,7 +56,8 @@ static bool is_better(const char *name, const char *other)
 /* Chooses among the exports [first, end), all at one address. const_X is X declared const: read directly only. */
 static struct import_name choose(const struct lkmfs_exports *exports, size_t first, size_t end)
 {
-    struct import_name chosen = {.address = lkmfs_exports_at(exports, first)->address};
+    struct import_name chosen = {.address = lkmfs_exports_at(exports, first)->address,
+                                 .module = lkmfs_exports_at(exports, first)->module};
     for (size_t i = first; i < end; i++) {
         const char *name = lkmfs_exports_at(exports, i)->name;
         if (has_prefix(name, "const_") && end - first > 1) {

@@ -1,6 +1,6 @@
 /*
- * order.c - the order on disk of tables that the loader sorts (RECONSTRUCT.md section 7). Per target section the entries
- * ascend on disk; how the sections' runs are interleaved is inferred.
+ * order.c - the order on disk of tables that the loader sorts (RECONSTRUCT.md section 7). Per target section the
+ * entries ascend on disk; how the sections' runs are interleaved is inferred.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * paravirt.c - .parainstructions [-6.7] and what its sites have in common with ALT_FLAG_DIRECT_CALL alternatives [6.8+].
+ * paravirt.c - .parainstructions [-6.7] and what its sites have in common with ALT_FLAG_DIRECT_CALL alternatives
+ * [6.8+].
  */
 #include <string.h>
 
@@ -10,7 +11,8 @@
 
 #define PARA_ENTRY 16
 
-/* Native instructions that stand in for a call (arch/x86/kernel/paravirt_patch.c, paravirt.h), and of which function. */
+/* Native instructions that stand in for a call (arch/x86/kernel/paravirt_patch.c, paravirt.h), and of which function.
+ */
 static const struct {
     uint8_t size, bytes[5];
     const char *functions[2]; /* NULL: does not name its word */
@@ -22,10 +24,10 @@ static const struct {
     {3, {0x0f, 0x20, 0xd0}, {"pv_native_read_cr2", "native_read_cr2"}},
     {3, {0x0f, 0x20, 0xd8}, {"__native_read_cr3", NULL}},
     {3, {0x0f, 0x22, 0xdf}, {"native_write_cr3", "pv_native_write_cr3"}},
-    {3, {0xc6, 0x07, 0x00}, {NULL}},       /* queued spin unlock */
-    {3, {0x48, 0x89, 0xf8}, {NULL}},       /* identity: many words */
-    {2, {0x31, 0xc0}, {NULL}},             /* vcpu_is_preempted */
-    {2, {0x57, 0x9d}, {NULL}},             /* restore_fl */
+    {3, {0xc6, 0x07, 0x00}, {NULL}}, /* queued spin unlock */
+    {3, {0x48, 0x89, 0xf8}, {NULL}}, /* identity: many words */
+    {2, {0x31, 0xc0}, {NULL}},       /* vcpu_is_preempted */
+    {2, {0x57, 0x9d}, {NULL}},       /* restore_fl */
     {2, {0x0f, 0xa2}, {NULL}},
 };
 

@@ -9,6 +9,7 @@
 #include "base/overflow.h"
 
 #define DOUBTS_PER_RULE 4
+#define INIT_MAX        0x1000000 /* largest freed part that is believed */
 
 static int by_start(const void *a, const void *b)
 {
@@ -26,21 +27,26 @@ static int by_address(const void *a, const void *b)
     return x->symbol < y->symbol ? -1 : x->symbol > y->symbol;
 }
 
-/*
- * Where a freed .init section ended at the latest: the next address among the stale ones of the init part, or the page
- * of its last byte. No further: what lies there now belongs to someone else.
- */
-static uint64_t init_end(const struct draft *draft, const struct draft_section *section)
+static bool is_freed(const char *name)
 {
-    uint64_t end = align_up(section->address + (section->size ? section->size : 1), 4096);
-    for (size_t i = 0; i < draft->module->section_count; i++) {
-        const struct lkmfs_section_entry *entry = &draft->module->sections[i];
-        bool is_init =
-            has_prefix(entry->name, ".init") || strcmp(entry->name, ".symtab") == 0 || strcmp(entry->name, ".strtab") == 0;
-        if (is_init && entry->address > section->address && entry->address < end)
-            end = entry->address;
+    return has_prefix(name, ".init") || strcmp(name, ".symtab") == 0 || strcmp(name, ".strtab") == 0;
+}
+
+/*
+ * Where a freed .init section ended at the latest: the next of the stale addresses of the freed part, and where its
+ * sections lay apart from each other, the page of its last byte. No further: what lies there now is someone else's.
+ */
+static uint64_t init_end(const struct restore *r, const struct draft_section *section)
+{
+    uint64_t page = align_up(section->address + (section->size ? section->size : 1), 4096);
+    uint64_t next = UINT64_MAX;
+    for (size_t i = 0; i < r->draft->module->section_count; i++) {
+        const struct lkmfs_section_entry *entry = &r->draft->module->sections[i];
+        if (is_freed(entry->name) && entry->address > section->address && entry->address < next)
+            next = entry->address;
     }
-    return end;
+    bool is_bound = r->context->shapes.init_together && next - section->address < INIT_MAX;
+    return is_bound || next < page ? next : page;
 }
 
 static void map_section(struct restore *r, uint32_t index)
@@ -52,7 +58,7 @@ static void map_section(struct restore *r, uint32_t index)
     if (has_prefix(section->name, ".data..percpu"))
         r->percpu_section = index;
     else if (has_prefix(section->name, ".init"))
-        r->init[r->init_count++] = (struct span){section->address, init_end(r->draft, section), index};
+        r->init[r->init_count++] = (struct span){section->address, init_end(r, section), index};
     else if (section->size && (section->in_memory || section->type == SHT_NOBITS))
         r->spans[r->span_count++] = (struct span){section->address, end, index};
 }
@@ -115,7 +121,7 @@ static bool allocate(struct restore *r)
 
 bool restore_init(struct restore *r, const struct machine_context *context, struct draft *draft)
 {
-    *r = (struct restore){.context = context, .draft = draft, .percpu_section = DRAFT_NONE};
+    *r = (struct restore){.context = context, .draft = draft, .percpu_section = DRAFT_NONE, .cold_section = DRAFT_NONE};
     if (!allocate(r))
         return false;
     for (uint32_t i = 0; i < draft->section_count; i++)
@@ -124,6 +130,7 @@ bool restore_init(struct restore *r, const struct machine_context *context, stru
     qsort(r->spans, r->span_count, sizeof(*r->spans), by_start);
     qsort(r->init, r->init_count, sizeof(*r->init), by_start);
     map_symbols(r);
+    restore_find_cold(r);
     return true;
 }
 
@@ -211,18 +218,10 @@ void site_write(struct restore *r, const struct site *site, const uint8_t *bytes
 }
 
 static const char *const rule_names[RULE_COUNT] = {
-    [RULE_FTRACE] = "ftrace site",
-    [RULE_RETURN] = "return site",
-    [RULE_RETPOLINE] = "retpoline site",
-    [RULE_STATIC_CALL] = "static call",
-    [RULE_JUMP_LABEL] = "jump label",
-    [RULE_ENDBR] = "sealed endbr",
-    [RULE_LOCK] = "lock prefix",
-    [RULE_CALL_THUNK] = "call thunk",
-    [RULE_PARAVIRT] = "paravirt call",
-    [RULE_ALTERNATIVE] = "alternative",
-    [RULE_TABLE] = "table entry",
-    [RULE_CODE] = "code",
+    [RULE_FTRACE] = "ftrace site",      [RULE_RETURN] = "return site",    [RULE_RETPOLINE] = "retpoline site",
+    [RULE_STATIC_CALL] = "static call", [RULE_JUMP_LABEL] = "jump label", [RULE_ENDBR] = "sealed endbr",
+    [RULE_LOCK] = "lock prefix",        [RULE_CALL_THUNK] = "call thunk", [RULE_PARAVIRT] = "paravirt call",
+    [RULE_ALTERNATIVE] = "alternative", [RULE_TABLE] = "table entry",     [RULE_CODE] = "code",
 };
 
 void restore_failed(struct restore *r, enum rule rule, uint64_t address, const char *why)

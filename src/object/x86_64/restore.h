@@ -51,6 +51,8 @@ struct restore {
     size_t place_count;
     struct place *globals; /* symbols that are not local, ascending by address */
     size_t global_count;
+    uint32_t cold_section;    /* section whose objects' .text.unlikely lies behind their .text, DRAFT_NONE if none */
+    uint64_t cold_start;      /* offset where that begins */
     uint8_t **owned;          /* a section: one byte a byte that a patch rule restored; NULL where it has no code */
     uint32_t *imports;        /* by index of the import name; DRAFT_NONE until used */
     uint32_t *imports_direct; /* the same for the `direct` names */
@@ -76,6 +78,12 @@ static inline bool is_code(const struct draft_section *section)
 
 /* The section whose bytes lie at `address`, DRAFT_NONE if there is none. Its end is outside. */
 uint32_t section_around(const struct restore *r, uint64_t address);
+
+/* Whether code at two offsets of section `index` lay in one section of the objects (see cold_start). */
+static inline bool is_same_part(const struct restore *r, uint32_t index, uint64_t a, uint64_t b)
+{
+    return index != r->cold_section || (a >= r->cold_start) == (b >= r->cold_start);
+}
 
 /* The first symbol at or above `address` among `count` places. */
 size_t place_from(const struct place *places, size_t count, uint64_t address);
@@ -107,6 +115,9 @@ void restore_report(struct restore *r);
 /* Adds a relocation against the import `name`. */
 void relocate_import(struct restore *r, uint32_t section, uint64_t offset, uint32_t type, const char *name,
                      int64_t addend, enum lkmfs_provenance from);
+
+/* cold.c: finds cold_section and cold_start. */
+void restore_find_cold(struct restore *r);
 
 /* ---- target.c: from an address to section, symbol or import ---- */
 

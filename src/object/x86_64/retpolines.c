@@ -11,22 +11,8 @@
 #define THUNK "__x86_indirect_thunk_"
 
 static const char *const thunks[16] = {
-    THUNK "rax",
-    THUNK "rcx",
-    THUNK "rdx",
-    THUNK "rbx",
-    THUNK "rsp",
-    THUNK "rbp",
-    THUNK "rsi",
-    THUNK "rdi",
-    THUNK "r8",
-    THUNK "r9",
-    THUNK "r10",
-    THUNK "r11",
-    THUNK "r12",
-    THUNK "r13",
-    THUNK "r14",
-    THUNK "r15",
+    THUNK "rax", THUNK "rcx", THUNK "rdx", THUNK "rbx", THUNK "rsp", THUNK "rbp", THUNK "rsi", THUNK "rdi",
+    THUNK "r8",  THUNK "r9",  THUNK "r10", THUNK "r11", THUNK "r12", THUNK "r13", THUNK "r14", THUNK "r15",
 };
 
 /* What stood at a site: prefix 2e or none, opcode, register. */

@@ -1,12 +1,12 @@
 /*
- * returns.c - .return_sites: `jmp __x86_return_thunk` in the file; `ret` with int3 filling or a jump to the thunk of the
- * mitigation in use in memory (arch/x86/kernel/alternative.c apply_returns()).
+ * returns.c - .return_sites: `jmp __x86_return_thunk` in the file; `ret` with int3 filling or a jump to the thunk of
+ * the mitigation in use in memory (arch/x86/kernel/alternative.c apply_returns()).
  */
 #include <string.h>
 
 #include "object/x86_64/sites.h"
 
-static bool is_return_thunk(const char *name)
+bool is_return_thunk(const char *name)
 {
     static const char *const thunks[] = {"__x86_return_thunk",    "srso_return_thunk", "srso_alias_return_thunk",
                                          "retbleed_return_thunk", "its_return_thunk",  "call_depth_return_thunk",

@@ -40,13 +40,16 @@ uint64_t branch_target(const struct site *site, size_t length);
 void site_write_branch(struct restore *r, const struct site *site, size_t skip, const uint8_t *opcode, size_t size,
                        const char *name);
 
+/* Whether `name` (or NULL) is a return thunk of any mitigation (returns.c). */
+bool is_return_thunk(const char *name);
+
 /* What a static call site names (static_calls.c). */
 struct static_call {
     uint64_t key;
-    bool tail;        /* jmp, not call */
-    bool own;         /* the module defines the key: `tramp` is the address of its trampoline */
+    bool tail; /* jmp, not call */
+    bool own;  /* the module defines the key: `tramp` is the address of its trampoline */
     uint64_t tramp;
-    const char *name; /* import the key is called by: __SCK__x, or __SCT__x where the key is not exported */
+    const char *name;       /* import the key is called by: __SCK__x, or __SCT__x where the key is not exported */
     const char *tramp_name; /* __SCT__x */
 };
 

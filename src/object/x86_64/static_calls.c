@@ -72,24 +72,24 @@ static bool leads_to_function(const struct restore *r, const struct static_call 
 
 static bool is_known_form(const struct restore *r, const struct site *site, const struct static_call *call)
 {
-    static const uint8_t zeroing[][5] = {
+    static const uint8_t inlined[][5] = {
         {0x66, 0x66, 0x48, 0x31, 0xc0}, /* xor5rax [5.12-6.1] */
         {0x2e, 0x2e, 0x2e, 0x31, 0xc0}, /* [6.2+] */
         {0xb8, 0x00, 0x00, 0x00, 0x00},
+        {0x67, 0x48, 0x0f, 0xb9, 0x3a}, /* __WARN_trap: ud1 in place of the call [7.x] */
     };
     static const uint8_t ret[] = {0xc3, 0xcc, 0xcc, 0xcc, 0xcc};
     const uint8_t *bytes = site->bytes;
     if (bytes[0] == 0xe9 && call->tail) {
         uint64_t target = branch_target(site, 5);
-        const char *name = context_exact(r->context, target);
-        return leads_to_function(r, call, target) || (name && strcmp(name, "__x86_return_thunk") == 0);
+        return leads_to_function(r, call, target) || is_return_thunk(context_symbol(r->context, target));
     }
     if (bytes[0] == 0xe8 && !call->tail)
         return leads_to_function(r, call, branch_target(site, 5));
     if (call->tail)
         return memcmp(bytes, ret, sizeof(ret)) == 0 || bytes[0] == 0xc3; /* [5.10]: one byte, the rest left over */
-    for (size_t i = 0; i < sizeof(zeroing) / sizeof(*zeroing); i++)
-        if (memcmp(bytes, zeroing[i], 5) == 0)
+    for (size_t i = 0; i < sizeof(inlined) / sizeof(*inlined); i++)
+        if (memcmp(bytes, inlined[i], 5) == 0)
             return true;
     return is_nop5(bytes);
 }

@@ -10,29 +10,29 @@
 #define BUGFLAG_DONE (1u << 2) /* WARN_ONCE() has fired */
 
 static const struct table_shape shapes[] = {
-    {".orc_unwind_ip", 4, {{0, FIELD_ORC}}, ORDER_BY_PLACE},
-    {".smp_locks", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
-    {".return_sites", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
-    {".retpoline_sites", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
-    {".call_sites", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
-    {".cfi_sites", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
-    {".ibt_endbr_seal", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
-    {"__tracepoints_ptrs", 4, {{0, FIELD_NAME}}, ORDER_KEPT},
-    {"__kcfi_traps", 4, {{0, FIELD_LABEL}}, ORDER_KEPT},
-    {"__mcount_loc", 8, {{0, FIELD_ADDRESS}}, ORDER_BY_ENTRY},
-    {"__patchable_function_entries", 8, {{0, FIELD_ADDRESS}}, ORDER_KEPT},
-    {"_ftrace_events", 8, {{0, FIELD_ADDRESS}}, ORDER_KEPT},
-    {"_ftrace_eval_map", 8, {{0, FIELD_ADDRESS}}, ORDER_KEPT},
-    {"__ex_table", 12, {{0, FIELD_LABEL}, {4, FIELD_LABEL}, {8, FIELD_HANDLER}}, ORDER_BY_PLACE},
-    {"__bug_table", 0, {{0, FIELD_LABEL}, {4, FIELD_LABEL}, {8, FIELD_LABEL}}, ORDER_KEPT},
-    {"__ksymtab", 12, {{0, FIELD_NAME}, {4, FIELD_NAME}, {8, FIELD_NAME}}, ORDER_KEPT},
-    {"__ksymtab_gpl", 12, {{0, FIELD_NAME}, {4, FIELD_NAME}, {8, FIELD_NAME}}, ORDER_KEPT},
-    {"__kcrctab", 4, {{0, FIELD_CRC}}, ORDER_KEPT},
-    {"__kcrctab_gpl", 4, {{0, FIELD_CRC}}, ORDER_KEPT},
-    {".altinstructions", 0, {{0, FIELD_LABEL}, {4, FIELD_REPLACEMENT}}, ORDER_KEPT},
-    {".parainstructions", 16, {{0, FIELD_ADDRESS}}, ORDER_KEPT},
-    {".static_call_sites", 8, {{0, FIELD_LABEL}, {4, FIELD_CALL_KEY}}, ORDER_BY_PLACE},
-    {"__jump_table", 16, {{0, FIELD_LABEL}, {4, FIELD_LABEL}, {8, FIELD_JUMP_KEY}}, ORDER_BY_PLACE},
+    {".orc_unwind_ip", 4, {{0, FIELD_ORC, 0}}, ORDER_BY_PLACE},
+    {".smp_locks", 4, {{0, FIELD_LABEL, 0}}, ORDER_KEPT},
+    {".return_sites", 4, {{0, FIELD_LABEL, 0}}, ORDER_KEPT},
+    {".retpoline_sites", 4, {{0, FIELD_LABEL, 0}}, ORDER_KEPT},
+    {".call_sites", 4, {{0, FIELD_LABEL, 0}}, ORDER_KEPT},
+    {".cfi_sites", 4, {{0, FIELD_LABEL, 0}}, ORDER_KEPT},
+    {".ibt_endbr_seal", 4, {{0, FIELD_LABEL, 0}}, ORDER_KEPT},
+    {"__tracepoints_ptrs", 4, {{0, FIELD_NAME, 0}}, ORDER_KEPT},
+    {"__kcfi_traps", 4, {{0, FIELD_LABEL, 0}}, ORDER_KEPT},
+    {"__mcount_loc", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_BY_ENTRY},
+    {"__patchable_function_entries", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
+    {"_ftrace_events", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
+    {"_ftrace_eval_map", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
+    {"__ex_table", 12, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 0}, {8, FIELD_HANDLER, 0}}, ORDER_BY_PLACE},
+    {"__bug_table", 0, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 12}, {8, FIELD_LABEL, 16}}, ORDER_KEPT},
+    {"__ksymtab", 12, {{0, FIELD_NAME, 0}, {4, FIELD_NAME, 0}, {8, FIELD_NAME, 0}}, ORDER_KEPT},
+    {"__ksymtab_gpl", 12, {{0, FIELD_NAME, 0}, {4, FIELD_NAME, 0}, {8, FIELD_NAME, 0}}, ORDER_KEPT},
+    {"__kcrctab", 4, {{0, FIELD_CRC, 0}}, ORDER_KEPT},
+    {"__kcrctab_gpl", 4, {{0, FIELD_CRC, 0}}, ORDER_KEPT},
+    {".altinstructions", 0, {{0, FIELD_LABEL, 0}, {4, FIELD_REPLACEMENT, 0}}, ORDER_KEPT},
+    {".parainstructions", 16, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
+    {".static_call_sites", 8, {{0, FIELD_LABEL, 0}, {4, FIELD_CALL_KEY, 0}}, ORDER_BY_PLACE},
+    {"__jump_table", 16, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 0}, {8, FIELD_JUMP_KEY, 0}}, ORDER_BY_PLACE},
 };
 
 const struct table_shape *table_shape(const char *name)
@@ -66,11 +66,11 @@ unsigned entry_size(const struct restore *r, const struct table_shape *shape, co
 
 struct field_place {
     struct draft_section *section;
-    uint32_t index;        /* of the section */
-    uint64_t from, to;     /* offsets of the entry in memory's order and on disk */
-    unsigned offset;       /* of the field */
-    const uint8_t *bytes;  /* of the field, as in memory */
-    uint64_t address;      /* where the field lay */
+    uint32_t index;       /* of the section */
+    uint64_t from, to;    /* offsets of the entry in memory's order and on disk */
+    unsigned offset;      /* of the field */
+    const uint8_t *bytes; /* of the field, as in memory */
+    uint64_t address;     /* where the field lay */
     const uint8_t *entry;
 };
 
@@ -105,8 +105,8 @@ static bool find_replacement(struct restore *r, uint64_t address, struct target 
     const struct draft_section *section = section_named(r, ".altinstr_replacement", &index);
     if (!section || address != section->address + section->size)
         return target_find(r, address, 0, TARGET_TABLE | TARGET_LABEL, ret);
-    *ret = (struct target){{DRAFT_TARGET_SECTION, index, (int64_t)section->size}, index, section->size,
-                           LKMFS_FROM_RESTORED};
+    *ret = (struct target){
+        {DRAFT_TARGET_SECTION, index, (int64_t)section->size}, index, section->size, LKMFS_FROM_RESTORED};
     return true;
 }
 
@@ -278,6 +278,7 @@ static void restore_table(struct restore *r, const struct table_shape *shape, ui
 {
     struct draft_section *section = section_at(r, index);
     unsigned entry = entry_size(r, shape, section);
+    section->entry = entry;
     uint8_t *copy = entry ? malloc(section->size + 16) : NULL;
     if (!copy) {
         r->out_of_memory |= entry > 0;
@@ -290,10 +291,16 @@ static void restore_table(struct restore *r, const struct table_shape *shape, ui
         uint64_t from = (order && i < count ? order[i] : i) * entry;
         memcpy(section->data + i * entry, copy + from, i < count ? entry : rest);
         for (const struct table_field *field = shape->fields; field->kind != FIELD_NONE; field++) {
-            struct field_place place = {section,           index, from, i * entry, field->offset, copy + from + field->offset,
-                                        section->address + from + field->offset, copy + from};
+            struct field_place place = {section,
+                                        index,
+                                        from,
+                                        i * entry,
+                                        field->offset,
+                                        copy + from + field->offset,
+                                        section->address + from + field->offset,
+                                        copy + from};
             unsigned size = field->kind == FIELD_ADDRESS || field->kind == FIELD_JUMP_KEY ? 8 : 4;
-            if (from + field->offset + size <= section->size && field->offset + size <= entry)
+            if (from + field->offset + size <= section->size && field->offset + size <= entry && field->least <= entry)
                 relocate_field(r, &place, field->kind);
         }
     }

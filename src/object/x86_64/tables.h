@@ -29,6 +29,7 @@ enum table_order {
 struct table_field {
     uint8_t offset;
     uint8_t kind;
+    uint8_t least; /* only entries of at least so many bytes have the field */
 };
 
 struct table_shape {
@@ -60,8 +61,8 @@ struct entry_place {
 uint32_t *order_entries(struct entry_place *places, size_t count);
 
 /*
- * Places the entries of __mcount_loc by the entry of __patchable_function_entries before them, which the loader does not
- * sort; false when the module has no such table.
+ * Places the entries of __mcount_loc by the entry of __patchable_function_entries before them, which the loader does
+ * not sort; false when the module has no such table.
  */
 bool order_like_patchable(struct restore *r, const struct draft_section *table, struct entry_place *places,
                           size_t count);

@@ -8,9 +8,11 @@
 
 #include "base/cursor.h"
 #include "object/x86_64/restore.h"
+#include "object/x86_64/tables.h"
 
 #define NEAR_EXPORT 0x8000 /* farthest member of an exported struct */
 #define NEAR_PERCPU 0x2000
+#define OVERSHOOT   0x40 /* how far beside an array a pointer to it may lie */
 
 /* Every way of finding a target as one function, tried in order. */
 typedef bool find_fn(struct restore *r, uint64_t address, unsigned want, struct target *ret);
@@ -53,6 +55,38 @@ static uint32_t section_of_symbols(const struct restore *r, uint64_t address, ui
     return found;
 }
 
+/* Static keys point to __jump_table at run time, and code to __bug_table [7.x]. */
+static bool is_pointed_to(const char *name)
+{
+    return strcmp(name, "__jump_table") == 0 || strcmp(name, "__bug_table") == 0;
+}
+
+/*
+ * Code and data point into no other table: an address there means an array of the section next to it, just before its
+ * start or after its end.
+ */
+static bool find_neighbour(const struct restore *r, uint64_t address, uint32_t table, struct target *ret)
+{
+    const struct span *before = NULL, *after = NULL;
+    for (size_t i = 0; i < r->span_count; i++) {
+        const struct span *span = &r->spans[i];
+        if (span->section == table || table_shape(section_at(r, span->section)->name))
+            continue;
+        if (span->end <= address)
+            before = span;
+        else if (span->start > address && !after)
+            after = span;
+    }
+    bool is_before = before && address - before->end < OVERSHOOT;
+    if (is_before && after && after->start - address < address - before->end)
+        is_before = false;
+    if (!is_before && !(after && after->start - address < OVERSHOOT))
+        return false;
+    *ret = in_section(r, is_before ? before->section : after->section, address);
+    ret->from = LKMFS_FROM_INFERRED;
+    return true;
+}
+
 /* Where one section ends and another starts, a symbol decides; so it does for empty sections, which have no span. */
 static bool find_own(struct restore *r, uint64_t address, unsigned want, struct target *ret)
 {
@@ -64,6 +98,9 @@ static bool find_own(struct restore *r, uint64_t address, unsigned want, struct 
     }
     if (section == DRAFT_NONE)
         return false;
+    if (!(want & TARGET_TABLE) && table_shape(section_at(r, section)->name) && !global_at(r, address) &&
+        !is_pointed_to(section_at(r, section)->name) && find_neighbour(r, address, section, ret))
+        return true;
     *ret = in_section(r, section, address);
     if (!(want & TARGET_LABEL))
         name_global(r, address, ret);
@@ -95,10 +132,25 @@ static bool find_own_percpu(struct restore *r, uint64_t address, unsigned want, 
     return true;
 }
 
+/*
+ * The loader notes every module that this one imports from (ref_module(), kernel/module): a pointer to another module's
+ * export without such a note was stored at run time.
+ */
+static bool may_import(const struct restore *r, const struct import_name *name)
+{
+    const struct lkmfs_module *module = r->draft->module;
+    for (size_t i = 0; i < module->use_count; i++)
+        if (module->uses[i] == name->module)
+            return true;
+    return name->module == SIZE_MAX;
+}
+
 /* The import `index` of the names, by its direct name at no distance. */
 static bool import_by_index(struct restore *r, size_t index, uint64_t distance, struct target *ret)
 {
     const struct import_name *name = &r->context->names[index];
+    if (!may_import(r, name))
+        return false;
     uint32_t *cached = distance ? &r->imports[index] : &r->imports_direct[index];
     if (*cached == DRAFT_NONE)
         *cached = draft_import(r->draft, distance ? name->name : name->direct);
@@ -147,8 +199,8 @@ static bool find_near_import(struct restore *r, uint64_t address, unsigned want,
     return import_by_index(r, index, address - start, ret);
 }
 
-static find_fn *const code_order[] = {find_own,    find_own_percpu, find_import,     find_init,
-                                      find_own_end, find_near_import};
+static find_fn *const code_order[] = {find_own,  find_own_percpu, find_import,
+                                      find_init, find_own_end,    find_near_import};
 static find_fn *const table_order[] = {find_own,    find_init,    find_own_percpu,
                                        find_import, find_own_end, find_near_import};
 

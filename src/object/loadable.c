@@ -1,0 +1,210 @@
+/*
+ * loadable.c - insmod patches every site that a table names, before anything else looks at it; an entry that points into
+ * freed init code is fatal. Running exit without init is, too. So both go, and a module without them is legal: it does
+ * nothing, and can be removed.
+ */
+#include "object/loadable.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/overflow.h"
+#include "object/conventions.h"
+
+/* One table that loses entries. */
+struct table {
+    struct draft_section *section;
+    uint32_t index;
+    uint64_t entry;
+    size_t count;
+    bool *gone; /* for each entry */
+};
+
+static bool is_dropped(const struct draft_section *section)
+{
+    return convention_is_init(section->name) || strncmp(section->name, ".note", 5) == 0;
+}
+
+static bool points_to_dropped(const struct draft *draft, const struct draft_target *target)
+{
+    uint32_t section = DRAFT_NONE;
+    if (target->kind == DRAFT_TARGET_SECTION)
+        section = target->index;
+    else if (target->kind == DRAFT_TARGET_SYMBOL)
+        section = draft->symbols[target->index].section;
+    return section < draft->section_count && draft->sections[section].left_out;
+}
+
+/* All entries of these tables are relocated: one without a relocation is of a place that could not be told. */
+static bool find_gone(const struct draft *draft, struct table *table)
+{
+    const struct draft_section *section = table->section;
+    bool *known = calloc(table->count + 1, sizeof(*known));
+    bool any = false;
+    table->gone = calloc(table->count + 1, sizeof(*table->gone));
+    if (!known || !table->gone) {
+        free(known);
+        return false;
+    }
+    for (size_t i = 0; i < section->relocation_count; i++) {
+        uint64_t at = section->relocations[i].offset / table->entry;
+        if (at >= table->count)
+            continue;
+        known[at] = true;
+        table->gone[at] |= points_to_dropped(draft, &section->relocations[i].target);
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        table->gone[i] |= !known[i];
+        any |= table->gone[i];
+    }
+    free(known);
+    if (!any) {
+        free(table->gone);
+        table->gone = NULL;
+    }
+    return true;
+}
+
+/* New offset of `offset`, and whether what is there is gone. */
+static uint64_t moved(const struct table *table, const uint64_t *removed_before, uint64_t offset, bool *gone)
+{
+    uint64_t at = min_u64(offset / table->entry, table->count);
+    *gone = at < table->count && table->gone[at];
+    return offset - removed_before[at];
+}
+
+static void move_relocations(const struct table *table, const uint64_t *removed_before)
+{
+    struct draft_section *section = table->section;
+    size_t kept = 0;
+    for (size_t i = 0; i < section->relocation_count; i++) {
+        struct draft_relocation relocation = section->relocations[i];
+        bool gone;
+        relocation.offset = moved(table, removed_before, relocation.offset, &gone);
+        if (!gone)
+            section->relocations[kept++] = relocation;
+    }
+    section->relocation_count = kept;
+}
+
+/* Symbols in the table move along; those of removed entries stay, empty, where the entry was: something may name them. */
+static void move_symbols(struct draft *draft, const struct table *table, const uint64_t *removed_before)
+{
+    for (size_t i = 0; i < draft->symbol_count; i++) {
+        struct draft_symbol *symbol = &draft->symbols[i];
+        bool gone;
+        if (symbol->section != table->index)
+            continue;
+        symbol->value = moved(table, removed_before, symbol->value, &gone);
+        if (gone)
+            symbol->size = 0;
+    }
+}
+
+static bool shrink(struct draft *draft, const struct table *table)
+{
+    struct draft_section *section = table->section;
+    uint64_t *removed_before = calloc(table->count + 1, sizeof(*removed_before));
+    uint64_t removed = 0;
+    if (!removed_before)
+        return false;
+    for (size_t i = 0; i < table->count; i++) {
+        removed_before[i] = removed;
+        if (table->gone[i])
+            removed += table->entry;
+        else
+            memmove(section->data + i * table->entry - removed, section->data + i * table->entry, table->entry);
+    }
+    removed_before[table->count] = removed;
+    uint64_t end = table->count * table->entry;
+    memmove(section->data + end - removed, section->data + end, section->size - end);
+    move_relocations(table, removed_before);
+    move_symbols(draft, table, removed_before);
+    section->size -= removed;
+    free(removed_before);
+    return true;
+}
+
+/* .orc_unwind has one entry for each of .orc_unwind_ip, and no relocations that could tell which. */
+static bool shrink_orc(struct draft *draft, const struct table *ips)
+{
+    uint32_t index = draft_find_section(draft, ".orc_unwind");
+    if (strcmp(ips->section->name, ".orc_unwind_ip") != 0 || index == DRAFT_NONE || !ips->count)
+        return true;
+    struct table orc = {.section = &draft->sections[index], .index = index, .count = ips->count, .gone = ips->gone};
+    orc.entry = orc.section->size / ips->count;
+    if (!orc.section->data || !orc.entry || orc.section->size != orc.entry * orc.count)
+        return true;
+    return shrink(draft, &orc);
+}
+
+static bool trim_table(struct draft *draft, uint32_t index)
+{
+    struct table table = {.section = &draft->sections[index], .index = index, .entry = draft->sections[index].entry};
+    /* Tables that the machine step knows; .orc_unwind has no relocations and follows .orc_unwind_ip. */
+    if (!table.entry || !table.section->data || !table.section->relocation_count)
+        return true;
+    table.count = table.section->size / table.entry;
+    bool ok = find_gone(draft, &table);
+    if (ok && table.gone)
+        ok = shrink(draft, &table) && shrink_orc(draft, &table);
+    free(table.gone);
+    return ok;
+}
+
+/* A reference that stays zero is a null pointer or a call into nothing: worth a doubt where code or data hold it. */
+static void note_lost(struct draft *draft, const struct draft_section *section)
+{
+    size_t lost = 0;
+    for (size_t i = 0; i < section->relocation_count; i++)
+        lost += points_to_dropped(draft, &section->relocations[i].target);
+    if (lost && !section->left_out)
+        draft_doubt(draft, "%zu references from %s to freed init sections are left zero", lost, section->name);
+}
+
+/* An undefined symbol that nothing uses would have to be found all the same. */
+static void select_imports(const struct draft *draft, bool *imports)
+{
+    for (size_t i = 0; i < draft->section_count; i++) {
+        const struct draft_section *section = &draft->sections[i];
+        for (size_t j = 0; j < section->relocation_count && !section->left_out; j++) {
+            if (section->relocations[j].target.kind == DRAFT_TARGET_IMPORT)
+                imports[section->relocations[j].target.index] = true;
+        }
+    }
+}
+
+static void drop_unused(struct draft *draft)
+{
+    bool *symbols = calloc(draft->symbol_count + 1, sizeof(*symbols));
+    bool *imports = calloc(draft->import_count + 1, sizeof(*imports));
+    if (symbols && imports) {
+        for (size_t i = 0; i < draft->symbol_count; i++) {
+            uint32_t section = draft->symbols[i].section;
+            symbols[i] = section != DRAFT_NONE && !draft->sections[section].left_out;
+        }
+        select_imports(draft, imports);
+        draft_keep(draft, symbols, imports);
+    } else {
+        draft->out_of_memory = true;
+    }
+    free(symbols);
+    free(imports);
+}
+
+void loadable_trim(struct draft *draft)
+{
+    for (size_t i = 0; i < draft->section_count; i++)
+        draft->sections[i].left_out = is_dropped(&draft->sections[i]);
+    for (uint32_t i = 0; i < draft->section_count; i++) {
+        struct draft_section *section = &draft->sections[i];
+        if (strcmp(section->name, ".gnu.linkonce.this_module") == 0)
+            section->relocation_count = 0;
+        if (!trim_table(draft, i)) {
+            draft->out_of_memory = true;
+            return;
+        }
+        note_lost(draft, section);
+    }
+    drop_unused(draft);
+}
