@@ -47,6 +47,27 @@ const struct lkmfs_range *lkmfs_image_ranges(const struct lkmfs_image *image, si
 const struct lkmfs_hints *lkmfs_image_hints(const struct lkmfs_image *image);
 
 /*
+ * Addresses that no memory has, between two parts of it that lie side by side in the file: the files that hypervisors
+ * keep a guest's RAM in often have no room for the PCI hole below 4 GiB.
+ */
+struct lkmfs_hole {
+    uint64_t start, end; /* multiples of 4 KiB, start < end */
+};
+
+/*
+ * Holes that the machine may have had though the file shows none, the likeliest first; none where the format says
+ * what lies where. It takes a kernel to tell: see lkmfs_image_set_hole().
+ */
+const struct lkmfs_hole *lkmfs_image_holes(const struct lkmfs_image *image, size_t *count);
+
+/*
+ * Gives memory from hole->start on the addresses from hole->end on; NULL takes that back. To be called before anything
+ * is made of the image: ranges change. Errors: USAGE (the format says what lies where; a hole outside of the memory),
+ * NO_MEMORY.
+ */
+bool lkmfs_image_set_hole(struct lkmfs_image *image, const struct lkmfs_hole *hole, struct lkmfs_error *err);
+
+/*
  * Copies up to `size` bytes of physical memory from `phys` to `buffer` and returns how many leading bytes could be
  * read: fewer than `size` when a hole, the end of the image or a read error follows. Safe from several threads.
  */

@@ -26,8 +26,9 @@ typedef void lkmfs_step_fn(void *context, const char *step);
 
 struct lkmfs_session_options {
     struct lkmfs_kernel_options kernel;
-    bool verbose;        /* the log goes to standard error, too */
-    lkmfs_step_fn *step; /* may be NULL */
+    struct lkmfs_hole hole; /* hole=; end is 0 when it's for lkmfs to find */
+    bool verbose;           /* the log goes to standard error, too */
+    lkmfs_step_fn *step;    /* may be NULL */
     void *step_context;
 };
 

@@ -37,6 +37,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     }
     void *bytes = block->bytes + block->used;
     block->used += size;
+    arena->used += size;
     return bytes;
 }
 
@@ -81,4 +82,5 @@ void arena_release(struct arena *arena)
         arena->blocks = next;
     }
     arena->failed = false;
+    arena->used = 0;
 }

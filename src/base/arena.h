@@ -9,6 +9,7 @@
 
 struct arena {
     struct arena_block *blocks;
+    size_t used; /* bytes given out */
     bool failed; /* an allocation failed; stays set */
 };
 

@@ -18,7 +18,7 @@ struct extraction {
     const struct lkmfs_session *session;
     enum lkmfs_object_kind kind;
     int folder;
-    const struct lkmfs_module **wanted;
+    size_t *wanted; /* indexes of modules */
     size_t wanted_count;
     atomic_size_t next, done, failed;
 };
@@ -42,9 +42,10 @@ static void *worker(void *context)
     struct extraction *work = context;
     size_t index;
     while ((index = atomic_fetch_add(&work->next, 1)) < work->wanted_count) {
+        const struct lkmfs_module *module = lkmfs_modules_at(lkmfs_session_modules(work->session), work->wanted[index]);
         struct lkmfs_error err;
-        if (!extract_one(work, work->wanted[index], &err)) {
-            message_error("%s: %s", work->wanted[index]->file, err.message);
+        if (!extract_one(work, module, &err)) {
+            message_error("%s: %s", module->file, err.message);
             atomic_fetch_add(&work->failed, 1);
         }
         message_progress("%zu of %zu modules", atomic_fetch_add(&work->done, 1) + 1, work->wanted_count);
@@ -100,7 +101,7 @@ static size_t select_modules(struct extraction *work, char **names, int count)
     size_t unknown = 0;
     for (size_t i = 0; i < lkmfs_modules_count(modules); i++)
         if (is_wanted(lkmfs_modules_at(modules, i), names, count))
-            work->wanted[work->wanted_count++] = lkmfs_modules_at(modules, i);
+            work->wanted[work->wanted_count++] = i;
     for (int i = 0; i < count; i++)
         unknown += !is_known(modules, names[i]);
     return unknown;

@@ -11,6 +11,7 @@ int command_open(const char *path, const struct cli_options *options, struct lkm
 {
     const struct lkmfs_session_options session = {
         .kernel = options->kernel,
+        .hole = options->hole,
         .verbose = options->verbose,
         .step = options->verbose ? NULL : show_step,
         .step_context = (void *)(uintptr_t)path,

@@ -29,7 +29,7 @@ static const struct option_info table[] = {
     [OPTION_SYMBOLS] = {"symbols", "PATH", "types and symbols from a file or folder (not supported yet)", false},
     [OPTION_TYPES] = {"types", "SOURCE", "where types come from: auto or btf", false},
     [OPTION_DTB] = {"dtb", "ADDRESS", "physical address of the kernel's page tables", false},
-    [OPTION_HOLE] = {"hole", "START-END", "hole in a raw image's addresses (not supported yet)", false},
+    [OPTION_HOLE] = {"hole", "START-END", "addresses without memory that a raw image leaves out", false},
     [OPTION_CACHE] = {"cache", "MIB", "memory for finished files (default: 256)", false},
     [OPTION_THREADS] = {"threads", "N", "how many threads work (default: as many as are useful)", false},
     [OPTION_ALLOW_OTHER] = {"allow_other", NULL, "let other users see the mount", true},
@@ -111,6 +111,30 @@ static bool set_dtb(struct cli_options *options, const char *value, struct lkmfs
     return true;
 }
 
+/* START-END, or START alone when the hole ends at 4 GiB, as nearly all do. */
+static bool set_hole(struct cli_options *options, const char *value, struct lkmfs_error *err)
+{
+    struct lkmfs_hole hole = {.end = (uint64_t)1 << 32};
+    char start[32];
+    const char *dash = strchr(value, '-');
+    size_t size = dash ? (size_t)(dash - value) : strlen(value);
+    bool valid = size < sizeof(start);
+    if (valid) {
+        memcpy(start, value, size);
+        start[size] = '\0';
+        valid = options_number(start, 0, MAX_PHYSICAL, &hole.start) &&
+                (!dash || options_number(dash + 1, 0, MAX_PHYSICAL, &hole.end)) && hole.start < hole.end &&
+                (hole.start | hole.end) % 4096 == 0;
+    }
+    if (!valid)
+        return lkmfs_fail(err, LKMFS_ERROR_USAGE, 0,
+                          "option 'hole' takes two physical addresses on page boundaries, like "
+                          "0xc0000000-0x100000000, not '%s'",
+                          value);
+    options->hole = hole;
+    return true;
+}
+
 static bool set_types(const char *value, struct lkmfs_error *err)
 {
     if (strcmp(value, "auto") == 0 || strcmp(value, "btf") == 0)
@@ -125,8 +149,9 @@ static bool set_known(struct cli_options *options, enum option option, const cha
     uint64_t number = 0;
     const char *name = table[option].name;
     switch (option) {
-    case OPTION_SYMBOLS:
     case OPTION_HOLE:
+        return set_hole(options, value, err);
+    case OPTION_SYMBOLS:
         return lkmfs_fail(err, LKMFS_ERROR_USAGE, 0, "option '%s' is not supported yet", name);
     case OPTION_TYPES:
         return set_types(value, err);

@@ -15,6 +15,7 @@
 
 struct cli_options {
     struct lkmfs_kernel_options kernel; /* dtb= */
+    struct lkmfs_hole hole;             /* hole=; end is 0 when not given */
     uint64_t cache_bytes;               /* cache=, in bytes here */
     unsigned threads;                   /* threads=; 0 when not given */
     bool verbose;

@@ -51,7 +51,8 @@ static bool make_relocatable(const struct lkmfs_session *session, const struct l
                              struct cache_blob parts[CACHE_PARTS], struct lkmfs_error *err)
 {
     struct lkmfs_object *object;
-    if (!build(session, module, LKMFS_OBJECT_RELOCATABLE, &object, err))
+    if (!lkmfs_module_load(lkmfs_session_modules(session), module, err) ||
+        !build(session, module, LKMFS_OBJECT_RELOCATABLE, &object, err))
         return false;
     size_t size = 0;
     char *info = info_json(lkmfs_session_modules(session), module, object, object ? NULL : err->message, &size);

@@ -72,6 +72,7 @@ char *info_json(const struct lkmfs_modules *modules, const struct lkmfs_module *
 {
     bool ok = true;
     json_t *info = module_json(modules, module, &ok);
+    json_put(info, "build_id", json_text(module->build_id), &ok);
     json_put(info, "args", json_text(module->args), &ok);
     json_put(info, "struct_module", json_address(module->address), &ok);
     json_put(info, "init", json_address(module->init), &ok);

@@ -11,8 +11,8 @@
 #include "lkmfs/object.h"
 
 /*
- * The text for `module`, malloc'd; NULL without memory. `object` is its relocatable object, or NULL when nothing of it
- * could be rebuilt, for the reason `why` (then not NULL).
+ * The text for `module`, whose contents are loaded, malloc'd; NULL without memory. `object` is its relocatable object,
+ * or NULL when nothing of it could be rebuilt, for the reason `why` (then not NULL).
  */
 char *info_json(const struct lkmfs_modules *modules, const struct lkmfs_module *module,
                 const struct lkmfs_object *object, const char *why, size_t *size);

@@ -30,6 +30,8 @@ static bool print_symbols(FILE *out, const struct lkmfs_modules *modules)
     }
     for (size_t i = 0; i < lkmfs_modules_count(modules); i++) {
         const struct lkmfs_module *module = lkmfs_modules_at(modules, i);
+        if (!lkmfs_module_load(modules, module, NULL))
+            return false;
         for (size_t n = 1; n < module->symbol_count; n++) {
             const struct lkmfs_module_symbol *symbol = &module->symbols[n];
             if (symbol->shndx != 0 && *symbol->name &&

@@ -10,7 +10,7 @@
 
 /*
  * Symbols of the kernel, then of its modules, as /proc/kallsyms prints them: "address letter name", modules' followed
- * by a tab and [file name]. Names are escaped. malloc'd; NULL without memory.
+ * by a tab and [file name]. Names are escaped. Loads the contents of all modules. malloc'd; NULL without memory.
  */
 char *kallsyms_text(const struct lkmfs_modules *modules, size_t *size);
 

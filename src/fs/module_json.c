@@ -62,7 +62,6 @@ json_t *module_json(const struct lkmfs_modules *modules, const struct lkmfs_modu
     json_put(record, "hidden", json_boolean(!(module->traces & LKMFS_TRACE_LIST)), ok);
     json_put(record, "version", json_text(module->version), ok);
     json_put(record, "srcversion", json_text(module->srcversion), ok);
-    json_put(record, "build_id", json_text(module->build_id), ok);
     return record;
 }
 

@@ -1,5 +1,5 @@
 /*
- * module_json.h - what is known of a module without building it, as JSON: /modules.json and the head of /info.
+ * module_json.h - what is known of a module without reading its contents, as JSON: /modules.json and the head of /info.
  */
 #ifndef LKMFS_FS_MODULE_JSON_H
 #define LKMFS_FS_MODULE_JSON_H

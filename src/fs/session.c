@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "fs/find_kernel.h"
 #include "lkmfs/tree.h"
 
 #define MAX_TIMINGS 8
@@ -57,7 +58,7 @@ static bool open_parts(struct lkmfs_session *session, const char *path, const st
     step_end(&watch);
 
     step_begin(&watch, "kernel");
-    if (!lkmfs_kernel_open(session->image, &options->kernel, session->log, &session->kernel, err))
+    if (!find_kernel(session->image, options, session->log, &session->kernel, err))
         return false;
     step_end(&watch);
 

@@ -7,29 +7,32 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/hash.h"
 #include "base/overflow.h"
 #include "kernel/types.h"
 
-#define HEADER_SIZE  24
-#define MAGIC        0xeb9f
-#define SECTION_MIN  0x10000
-#define SECTION_MAX  ((uint64_t)64 << 20)
-#define NESTING_MAX  8
-#define PATH_MAX_LEN 128
+#define HEADER_SIZE 24
+#define MAGIC       0xeb9f
+#define SECTION_MIN 0x10000
+#define SECTION_MAX ((uint64_t)64 << 20)
+#define NESTING_MAX 8
+#define MEMBERS_MAX 65536 /* looked at for one field; struct module has some hundred */
+/* Places in one segment that look like BTF; a kernel image holds one. Each costs a copy of up to SECTION_MAX. */
+#define CANDIDATES_MAX 64
+#define PATH_MAX_LEN   128
 
 /* libbpf finds names by walking all types; lkmfs asks some thousand times. */
 struct btf_types {
     struct btf *btf;
     uint32_t *structs; /* type ids by name: open addressing, 0 for free */
     size_t mask;
+    uint64_t seed;
 };
 
-static size_t hash_name(const char *name)
+/* Name of a struct in the index, which holds none without. */
+static const char *struct_name(const struct btf_types *self, uint32_t id)
 {
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (; *name; name++)
-        hash = (hash ^ (uint8_t)*name) * 16777619U;
-    return hash;
+    return btf__name_by_offset(self->btf, btf__type_by_id(self->btf, id)->name_off);
 }
 
 static bool index_structs(struct btf_types *self)
@@ -41,16 +44,18 @@ static bool index_structs(struct btf_types *self)
     while (slots < structs * 2)
         slots *= 2;
     self->mask = slots - 1;
+    self->seed = hash_seed();
     self->structs = calloc(slots, sizeof(*self->structs));
     for (uint32_t id = 1; self->structs && id < count; id++) {
         const struct btf_type *type = btf__type_by_id(self->btf, id);
         const char *name = btf_is_struct(type) ? btf__name_by_offset(self->btf, type->name_off) : NULL;
         if (!name || !*name)
             continue;
-        size_t slot = hash_name(name) & self->mask;
-        while (self->structs[slot])
+        size_t slot = hash_name(name, self->seed) & self->mask;
+        while (self->structs[slot] && strcmp(struct_name(self, self->structs[slot]), name) != 0)
             slot = (slot + 1) & self->mask;
-        self->structs[slot] = id;
+        if (!self->structs[slot]) /* the first of a name counts */
+            self->structs[slot] = id;
     }
     return self->structs != NULL;
 }
@@ -58,13 +63,10 @@ static bool index_structs(struct btf_types *self)
 /* Id of the first struct called `name`, 0 if there is none. */
 static uint32_t find_struct(const struct btf_types *self, const char *name)
 {
-    for (size_t slot = hash_name(name) & self->mask; self->structs[slot]; slot = (slot + 1) & self->mask) {
-        uint32_t id = self->structs[slot];
-        const char *other = btf__name_by_offset(self->btf, btf__type_by_id(self->btf, id)->name_off);
-        if (strcmp(other, name) == 0)
-            return id;
-    }
-    return 0;
+    size_t slot = hash_name(name, self->seed) & self->mask;
+    while (self->structs[slot] && strcmp(struct_name(self, self->structs[slot]), name) != 0)
+        slot = (slot + 1) & self->mask;
+    return self->structs[slot];
 }
 
 static uint64_t type_size(const struct btf *btf, uint32_t id)
@@ -90,27 +92,35 @@ static uint64_t element_size(const struct btf *btf, const struct btf_type *type)
     return btf_is_ptr(type) ? type_size(btf, type->type) : 0;
 }
 
-/* Finds `name` in struct `id`, looking through anonymous members; *ret_id is the member's type. */
-static bool find_member(const struct btf *btf, uint32_t id, const char *name, unsigned depth, uint64_t *offset,
-                        uint32_t *ret_id)
+/* A search for one member. */
+struct search {
+    const struct btf *btf;
+    const char *name;
+    unsigned left; /* members that may still be looked at: damaged types can hold each other in circles */
+};
+
+/* Finds the member in struct `id`, looking through anonymous members; *ret_id is its type. */
+static bool find_member(struct search *search, uint32_t id, unsigned depth, uint64_t *offset, uint32_t *ret_id)
 {
+    const struct btf *btf = search->btf;
     uint32_t stripped;
     const struct btf_type *type = strip(btf, id, &stripped);
     if (!type || !btf_is_composite(type) || depth > NESTING_MAX)
         return false;
     const struct btf_member *members = btf_members(type);
-    for (uint32_t i = 0; i < btf_vlen(type); i++) {
+    for (uint32_t i = 0; i < btf_vlen(type) && search->left; i++) {
+        search->left--;
         const char *member = btf__name_by_offset(btf, members[i].name_off);
         uint64_t at = btf_member_bit_offset(type, i) / 8;
         if (!member)
             continue;
-        if (strcmp(member, name) == 0) {
+        if (*member && strcmp(member, search->name) == 0) {
             *offset += at;
             *ret_id = members[i].type;
             return true;
         }
         uint64_t inner = 0;
-        if (!*member && find_member(btf, members[i].type, name, depth + 1, &inner, ret_id)) {
+        if (!*member && find_member(search, members[i].type, depth + 1, &inner, ret_id)) {
             *offset += at + inner;
             return true;
         }
@@ -136,9 +146,11 @@ static bool btf_field(const void *self, const char *name, const char *path, stru
         return false;
     memcpy(copy, path, strlen(path) + 1);
     char *rest = copy;
-    for (char *part; (part = strsep(&rest, "."));)
-        if (!find_member(btf, id, part, 0, &ret->offset, &id))
+    for (char *part; (part = strsep(&rest, "."));) {
+        struct search search = {btf, part, MEMBERS_MAX};
+        if (!find_member(&search, id, 0, &ret->offset, &id))
             return false;
+    }
     const struct btf_type *type = strip(btf, id, &id);
     ret->size = type_size(btf, id);
     ret->element = type ? element_size(btf, type) : 0;
@@ -271,13 +283,15 @@ bool types_find_btf(const struct segment *segment, size_t hint, struct lkmfs_typ
     static const uint8_t magic[] = {MAGIC & 0xff, MAGIC >> 8, 1, 0};
     if (hint != SIZE_MAX && types_from_btf(segment, hint, ret, err))
         return true;
-    for (size_t pos = 0; pos < segment->size;) {
+    unsigned candidates = 0;
+    for (size_t pos = 0; pos < segment->size && candidates < CANDIDATES_MAX;) {
         const uint8_t *hit = memmem(segment->bytes + pos, segment->size - pos, magic, sizeof(magic));
         if (!hit)
             break;
         pos = (size_t)(hit - segment->bytes);
         struct header header;
         if (read_header(segment, pos, &header)) {
+            candidates++;
             if (types_from_btf(segment, pos, ret, err))
                 return true;
             if (err && err->code == LKMFS_ERROR_NO_MEMORY)

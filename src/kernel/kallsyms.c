@@ -34,13 +34,23 @@ static bool index_fits(const struct segment *segment, size_t table, size_t index
     return true;
 }
 
-/* From the token "0" at `digit`, finds the start of token_table and token_index behind its end. */
-static bool find_tokens(const struct segment *segment, size_t digit, struct kallsyms_tables *ret)
+/* Counts one step of work; false when there were too many. */
+static bool step(struct kallsyms_search *search)
 {
+    if (!search->work)
+        return false;
+    search->work--;
+    return true;
+}
+
+/* From the token "0" at `digit`, finds the start of token_table and token_index behind its end. */
+static bool find_tokens(struct kallsyms_search *search, size_t digit, struct kallsyms_tables *ret)
+{
+    const struct segment *segment = search->segment;
     size_t pos = digit;
     for (int token = '0'; token < TOKENS; token++) {
         const uint8_t *nul = memchr(segment->bytes + pos, 0, segment->size - pos);
-        if (!nul)
+        if (!nul || !step(search))
             return false;
         pos = (size_t)(nul - segment->bytes) + 1;
     }
@@ -65,11 +75,12 @@ static uint64_t marker_at(const struct segment *segment, size_t pos, unsigned wi
 }
 
 /* Number of markers in the rising run that starts at `pos` with 0; bounded by `limit`. */
-static size_t marker_run(const struct segment *segment, size_t pos, size_t limit, unsigned wide)
+static size_t marker_run(struct kallsyms_search *search, size_t pos, size_t limit, unsigned wide)
 {
+    const struct segment *segment = search->segment;
     size_t count = 1;
     uint64_t last = 0;
-    for (pos += wide; pos + wide <= limit && count < MARKERS_MAX; pos += wide, count++) {
+    for (pos += wide; pos + wide <= limit && count < MARKERS_MAX && step(search); pos += wide, count++) {
         uint64_t next = marker_at(segment, pos, wide);
         if (next < last + MARKER_STEP_MIN || next > last + MARKER_STEP_MAX)
             break;
@@ -94,8 +105,9 @@ bool kallsyms_name_length(const struct segment *segment, const struct kallsyms_t
 }
 
 /* Walks all names; they must meet every marker and end right before the first. */
-static bool names_fit(const struct segment *segment, struct kallsyms_tables *tables)
+static bool names_fit(struct kallsyms_search *search, struct kallsyms_tables *tables)
 {
+    const struct segment *segment = search->segment;
     size_t pos = tables->names;
     for (uint32_t i = 0; i < tables->count; i++) {
         if (i % SYMBOLS_A_MARKER == 0) {
@@ -104,7 +116,7 @@ static bool names_fit(const struct segment *segment, struct kallsyms_tables *tab
                 return false;
         }
         size_t length;
-        if (!kallsyms_name_length(segment, tables, &pos, &length))
+        if (!kallsyms_name_length(segment, tables, &pos, &length) || !step(search))
             return false;
         pos += length;
         if (pos > tables->markers)
@@ -115,14 +127,15 @@ static bool names_fit(const struct segment *segment, struct kallsyms_tables *tab
 }
 
 /* num_syms stands right before names, which end where the `count` markers begin. */
-static bool find_names(const struct segment *segment, size_t count, struct kallsyms_tables *ret)
+static bool find_names(struct kallsyms_search *search, size_t count, struct kallsyms_tables *ret)
 {
+    const struct segment *segment = search->segment;
     uint64_t last = marker_at(segment, ret->markers + (count - 1) * ret->wide, ret->wide);
     if (last + 16 > ret->markers)
         return false;
     size_t high = ret->markers - (size_t)last;
     size_t low = high > 2 * MARKER_STEP_MAX ? high - 2 * MARKER_STEP_MAX : 0;
-    for (size_t pos = high & ~(size_t)3; pos >= low + 4; pos -= 4) {
+    for (size_t pos = high & ~(size_t)3; pos >= low + 4 && step(search); pos -= 4) {
         uint32_t number = le32(segment->bytes + pos - 4);
         if (number <= (count - 1) * SYMBOLS_A_MARKER || number > count * SYMBOLS_A_MARKER)
             continue;
@@ -133,7 +146,7 @@ static bool find_names(const struct segment *segment, size_t count, struct kalls
             ret->names = align_up(pos, align);
             for (int longs = 1; longs >= 0; longs--) {
                 ret->long_names = longs;
-                if (names_fit(segment, ret))
+                if (names_fit(search, ret))
                     return true;
             }
         }
@@ -141,36 +154,46 @@ static bool find_names(const struct segment *segment, size_t count, struct kalls
     return false;
 }
 
-static bool find_markers(const struct segment *segment, struct kallsyms_tables *ret)
+static bool find_markers(struct kallsyms_search *search, struct kallsyms_tables *ret)
 {
+    const struct segment *segment = search->segment;
     size_t low = ret->token_table > REACH ? ret->token_table - REACH : 0;
     for (unsigned wide = 4; wide <= 8; wide += 4) {
         ret->wide = wide;
         /* Backwards, for nothing but seqs_of_names can stand between markers and token_table. */
-        for (size_t pos = ret->token_table & ~(size_t)(wide - 1); pos >= low + wide;) {
+        for (size_t pos = ret->token_table & ~(size_t)(wide - 1); pos >= low + wide && step(search);) {
             pos -= wide;
             if (marker_at(segment, pos, wide) != 0)
                 continue;
-            size_t count = marker_run(segment, pos, ret->token_table, wide);
+            size_t count = marker_run(search, pos, ret->token_table, wide);
             ret->markers = pos;
-            if (count >= MARKERS_MIN && find_names(segment, count, ret))
+            if (count >= MARKERS_MIN && find_names(search, count, ret))
                 return true;
         }
     }
     return false;
 }
 
-bool kallsyms_find(const struct segment *segment, size_t *from, struct kallsyms_tables *ret)
+struct kallsyms_search kallsyms_search_begin(const struct segment *segment)
 {
-    while (*from < segment->size) {
-        const uint8_t *hit = memmem(segment->bytes + *from, segment->size - *from, digits, sizeof(digits));
+    /* Real tables take less than one step a byte. */
+    return (struct kallsyms_search){.segment = segment, .work = segment->size * 4 + ((uint64_t)1 << 20)};
+}
+
+bool kallsyms_find(struct kallsyms_search *search, struct kallsyms_tables *ret)
+{
+    const struct segment *segment = search->segment;
+    while (search->from < segment->size && search->work) {
+        const uint8_t *hit =
+            memmem(segment->bytes + search->from, segment->size - search->from, digits, sizeof(digits));
         if (!hit)
             break;
-        *from = (size_t)(hit - segment->bytes) + 1;
+        size_t digit = (size_t)(hit - segment->bytes);
+        search->from = digit + 1;
         *ret = (struct kallsyms_tables){0};
-        if (find_tokens(segment, *from - 1, ret) && find_markers(segment, ret))
+        if (find_tokens(search, digit, ret) && find_markers(search, ret))
             return true;
     }
-    *from = segment->size;
+    search->from = segment->size;
     return false;
 }

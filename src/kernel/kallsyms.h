@@ -25,11 +25,16 @@ struct kallsyms_tables {
     bool long_names;  /* lengths above 127 take two bytes: since 6.1 */
 };
 
-/*
- * Finds the tables in `segment`, at or after offset *from; *from moves past what was tried. Proven by walking all names
- * to land on every marker. False when there are none.
- */
-bool kallsyms_find(const struct segment *segment, size_t *from, struct kallsyms_tables *ret);
+struct kallsyms_search {
+    const struct segment *segment;
+    size_t from;   /* offset to look at next */
+    uint64_t work; /* words and names that may still be looked at: a forged segment could keep us busy for days */
+};
+
+struct kallsyms_search kallsyms_search_begin(const struct segment *segment);
+
+/* Finds the next tables. Proven by walking all names to land on every marker. False when there are no more. */
+bool kallsyms_find(struct kallsyms_search *search, struct kallsyms_tables *ret);
 
 /*
  * Length in tokens of the name at offset *pos, which moves to its first token. False when it leaves the segment.

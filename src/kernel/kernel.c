@@ -12,6 +12,8 @@
 #define BANNER_PREFIX  "Linux version "
 #define BANNER_MAX     512
 #define VMCOREINFO_MAX 4096
+/* A kernel image has some 30 MiB, and few tables but the right one lead to anything that large. */
+#define PROOF_BYTES_MAX ((uint64_t)1 << 30)
 /* Link addresses with the default CONFIG_PHYSICAL_START (arch/x86/Kconfig). */
 #define PHYSICAL_START UINT64_C(0x1000000)
 /* MODULES_VADDR without and with RANDOMIZE_BASE, MODULES_END (mm.rst). */
@@ -35,6 +37,7 @@ struct search {
     struct lkmfs_kernel *kernel;
     struct lkmfs_log *log;
     struct lkmfs_error types_error; /* why a kernel that was found has no types */
+    uint64_t bytes_left;            /* of kernel images that may still be read for proof */
     bool types_missing, out_of_memory;
 };
 
@@ -86,6 +89,14 @@ static bool prove_part(struct search *search, const struct lkmfs_space *space, c
                        const struct image_part *part)
 {
     struct lkmfs_kernel *kernel = search->kernel;
+    if (part->size > search->bytes_left) {
+        if (search->bytes_left)
+            lkmfs_log_add(search->log, LKMFS_LOG_DOUBT,
+                          "too many page tables map what could be a kernel; further ones are not looked at");
+        search->bytes_left = 0;
+        return false;
+    }
+    search->bytes_left -= part->size;
     struct segment segment = kernel_image_read(space, part);
     if (!segment.bytes) {
         search->out_of_memory = true;
@@ -230,7 +241,7 @@ bool lkmfs_kernel_open(const struct lkmfs_image *image, const struct lkmfs_kerne
     if (!kernel)
         return lkmfs_fail_memory(err);
     kernel->image = image;
-    struct search search = {.kernel = kernel, .log = log};
+    struct search search = {.kernel = kernel, .log = log, .bytes_left = PROOF_BYTES_MAX};
     struct scan_sight sight = {0};
     bool found = roots_try_hints(image, options, prove_root, &search);
     if (!found && !search.out_of_memory && !(options && options->has_root)) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/hash.h"
 #include "base/overflow.h"
 #include "kernel/kallsyms.h"
 
@@ -18,6 +19,7 @@ struct lkmfs_symbols {
     uint32_t *sorted; /* indexes by ascending address, then by index */
     uint32_t *hash;   /* open addressing, NO_SYMBOL for free */
     size_t hash_mask;
+    uint64_t hash_seed;
     char *pool;
     size_t pool_size;
     char layout[128];
@@ -187,23 +189,17 @@ static const char *name_at(const struct lkmfs_symbols *symbols, size_t i)
     return symbols->pool + symbols->names[i] + 1;
 }
 
-/* FNV-1a */
-static size_t hash_name(const char *name)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (; *name; name++)
-        hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
-    return (size_t)(hash ^ hash >> 32);
-}
-
+/* Of symbols that share a name the first is kept, so that a million equal ones make no long way. */
 static void index_names(struct lkmfs_symbols *symbols)
 {
     memset(symbols->hash, 0xff, (symbols->hash_mask + 1) * sizeof(*symbols->hash));
     for (size_t i = 0; i < symbols->count; i++) {
-        size_t slot = hash_name(name_at(symbols, i)) & symbols->hash_mask;
-        while (symbols->hash[slot] != NO_SYMBOL)
+        const char *name = name_at(symbols, i);
+        size_t slot = hash_name(name, symbols->hash_seed) & symbols->hash_mask;
+        while (symbols->hash[slot] != NO_SYMBOL && strcmp(name_at(symbols, symbols->hash[slot]), name) != 0)
             slot = (slot + 1) & symbols->hash_mask;
-        symbols->hash[slot] = (uint32_t)i;
+        if (symbols->hash[slot] == NO_SYMBOL)
+            symbols->hash[slot] = (uint32_t)i;
     }
 }
 
@@ -237,6 +233,7 @@ static struct lkmfs_symbols *symbols_new(size_t count)
         slots *= 2;
     symbols->count = count;
     symbols->hash_mask = slots - 1;
+    symbols->hash_seed = hash_seed();
     symbols->addresses = malloc(count * sizeof(*symbols->addresses));
     symbols->names = malloc(count * sizeof(*symbols->names));
     symbols->sorted = malloc(count * sizeof(*symbols->sorted));
@@ -265,7 +262,8 @@ bool symbols_decode(const struct segment *segment, uint64_t image_start, uint64_
     struct kallsyms_tables tables;
     struct placement place;
     bool tables_seen = false;
-    for (size_t from = 0; kallsyms_find(segment, &from, &tables);) {
+    struct kallsyms_search search = kallsyms_search_begin(segment);
+    while (kallsyms_find(&search, &tables)) {
         tables_seen = true;
         if (!choose_placement(segment, &tables, image_start, image_end, &place))
             continue;
@@ -310,7 +308,7 @@ struct lkmfs_symbol lkmfs_symbols_at(const struct lkmfs_symbols *symbols, size_t
 
 bool lkmfs_symbols_find(const struct lkmfs_symbols *symbols, const char *name, uint64_t *ret)
 {
-    for (size_t slot = hash_name(name) & symbols->hash_mask; symbols->hash[slot] != NO_SYMBOL;
+    for (size_t slot = hash_name(name, symbols->hash_seed) & symbols->hash_mask; symbols->hash[slot] != NO_SYMBOL;
          slot = (slot + 1) & symbols->hash_mask) {
         if (strcmp(name_at(symbols, symbols->hash[slot]), name) == 0) {
             *ret = symbols->addresses[symbols->hash[slot]];

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/hash.h"
 #include "base/overflow.h"
 #include "module/modules.h"
 
-#define EXPORTS_MAX      ((uint64_t)1 << 18)
-#define STRINGS_SPAN_MAX ((uint64_t)16 << 20)
-#define NAME_LIMIT       512
+/* Of the kernel and all modules together; distribution kernels have some 60,000, in 2 MiB of names. */
+#define EXPORTS_MAX ((uint64_t)1 << 19)
+#define STRINGS_MAX ((uint64_t)64 << 20)
+#define ENTRY_MAX   64
+#define NAME_LIMIT  512
 
 struct lkmfs_exports {
     struct arena arena;
@@ -18,6 +21,8 @@ struct lkmfs_exports {
     size_t count, capacity;
     uint32_t *by_name; /* open addressing, index + 1, 0 for free */
     size_t mask;
+    uint64_t seed;
+    uint64_t strings_left; /* bytes of names that may still be read */
     bool failed;
 };
 
@@ -31,7 +36,7 @@ struct export_table {
 
 /* struct kernel_symbol: three self-relative offsets (PREL32 machines, since 4.19), or three pointers. */
 struct export_layout {
-    uint64_t size;
+    uint64_t size; /* 0: not known */
     bool relative, has_space;
 };
 
@@ -39,9 +44,11 @@ static struct export_layout layout_of(const struct lkmfs_types *types)
 {
     struct export_layout l = {0};
     struct lkmfs_field field;
-    (void)lkmfs_types_size(types, "kernel_symbol", &l.size);
     l.relative = lkmfs_types_field(types, "kernel_symbol", "value_offset", &field);
     l.has_space = lkmfs_types_field(types, "kernel_symbol", l.relative ? "namespace_offset" : "namespace", &field);
+    uint64_t least = (l.relative ? UINT64_C(4) : UINT64_C(8)) * (l.has_space ? 3 : 2);
+    if (!lkmfs_types_size(types, "kernel_symbol", &l.size) || l.size < least || l.size > ENTRY_MAX)
+        l.size = 0;
     return l;
 }
 
@@ -60,31 +67,43 @@ struct strings {
     size_t size;
 };
 
-static struct strings read_strings(const struct lkmfs_modules *modules, struct arena *arena,
+/* Takes `size` bytes of what may still be read; false when they are no longer there. */
+static bool take_room(struct lkmfs_exports *exports, uint64_t size)
+{
+    if (size > exports->strings_left)
+        return false;
+    exports->strings_left -= size;
+    return true;
+}
+
+static struct strings read_strings(const struct lkmfs_modules *modules, struct lkmfs_exports *exports,
                                    const struct export_layout *l, const uint8_t *raw, const struct export_table *table)
 {
-    uint64_t low = UINT64_MAX, high = 0;
+    uint64_t low = UINT64_MAX, high = 0, size;
     for (uint64_t i = 0; i < table->count; i++) {
         uint64_t name = reference(l, raw + i * l->size, table->symbols + i * l->size, 1);
         low = min_u64(low, name);
         high = max_u64(high, name);
     }
     struct strings ret = {.start = low};
-    if (high < low || high - low > STRINGS_SPAN_MAX)
+    if (high < low || !add_u64(high - low, NAME_LIMIT, &size) || !take_room(exports, size))
         return ret;
-    ret.size = high - low + NAME_LIMIT;
-    ret.bytes = arena_alloc(arena, ret.size + 1);
+    ret.size = size;
+    ret.bytes = arena_alloc(&exports->arena, ret.size + 1);
     if (ret.bytes)
         (void)lkmfs_space_read_sparse(modules->space, low, ret.bytes, ret.size, NULL, NULL);
     return ret;
 }
 
-static const char *string_in(const struct lkmfs_modules *modules, struct arena *arena, const struct strings *strings,
-                             uint64_t address)
+/* The name at `address`, NULL when there is none of a sensible length. */
+static const char *string_in(const struct lkmfs_modules *modules, struct lkmfs_exports *exports,
+                             const struct strings *strings, uint64_t address)
 {
-    if (strings->bytes && address >= strings->start && address - strings->start < strings->size)
-        return strings->bytes + (address - strings->start);
-    return string_at(modules, arena, address, NAME_LIMIT);
+    if (strings->bytes && address >= strings->start && address - strings->start < strings->size) {
+        const char *name = strings->bytes + (address - strings->start);
+        return strnlen(name, NAME_LIMIT) < NAME_LIMIT ? name : NULL;
+    }
+    return take_room(exports, NAME_LIMIT) ? string_at(modules, &exports->arena, address, NAME_LIMIT) : NULL;
 }
 
 static void add_export(struct lkmfs_exports *exports, const struct lkmfs_export *item)
@@ -106,7 +125,7 @@ static void read_table(const struct lkmfs_modules *modules, struct lkmfs_exports
                        const struct export_table *table)
 {
     struct export_layout l = layout_of(modules->types);
-    if (!l.size || l.size < (l.relative ? 8 : 16) || !table->symbols || !table->count || table->count > EXPORTS_MAX)
+    if (!l.size || !table->symbols || !table->count || table->count > EXPORTS_MAX - exports->count)
         return;
     size_t count = (size_t)table->count;
     uint8_t *raw = calloc(count, l.size);
@@ -115,14 +134,13 @@ static void read_table(const struct lkmfs_modules *modules, struct lkmfs_exports
         bool has_crcs = table->crcs && lkmfs_space_read_exact(modules->space, table->crcs, crcs, count * 4);
         if (table->flags)
             (void)lkmfs_space_read_exact(modules->space, table->flags, flags, count);
-        struct strings strings = read_strings(modules, &exports->arena, &l, raw, table);
+        struct strings strings = read_strings(modules, exports, &l, raw, table);
         for (size_t i = 0; i < count && !exports->failed; i++) {
             const uint8_t *entry = raw + i * l.size;
             uint64_t at = table->symbols + i * l.size;
-            const char *name = string_in(modules, &exports->arena, &strings, reference(&l, entry, at, 1));
+            const char *name = string_in(modules, exports, &strings, reference(&l, entry, at, 1));
             uint64_t space_at = l.has_space ? reference(&l, entry, at, 2) : 0;
-            const char *space =
-                space_at && space_at != at + 8 ? string_in(modules, &exports->arena, &strings, space_at) : "";
+            const char *space = space_at && space_at != at + 8 ? string_in(modules, exports, &strings, space_at) : "";
             if (!name || !*name)
                 continue;
             add_export(exports, &(struct lkmfs_export){.name = name,
@@ -199,26 +217,21 @@ static int by_address(const void *a, const void *b)
     return strcmp(one->name, other->name);
 }
 
-static size_t hash_name(const char *name)
-{
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (; *name; name++)
-        hash = (hash ^ (uint8_t)*name) * 16777619U;
-    return hash;
-}
-
 static bool index_names(struct lkmfs_exports *exports)
 {
     size_t slots = 1024;
     while (slots < exports->count * 2)
         slots *= 2;
     exports->mask = slots - 1;
+    exports->seed = hash_seed();
     exports->by_name = calloc(slots, sizeof(*exports->by_name));
     for (size_t i = 0; exports->by_name && i < exports->count; i++) {
-        size_t slot = hash_name(exports->items[i].name) & exports->mask;
-        while (exports->by_name[slot])
+        const char *name = exports->items[i].name;
+        size_t slot = hash_name(name, exports->seed) & exports->mask;
+        while (exports->by_name[slot] && strcmp(exports->items[exports->by_name[slot] - 1].name, name) != 0)
             slot = (slot + 1) & exports->mask;
-        exports->by_name[slot] = (uint32_t)i + 1;
+        if (!exports->by_name[slot]) /* the first of a name counts */
+            exports->by_name[slot] = (uint32_t)i + 1;
     }
     return exports->by_name != NULL;
 }
@@ -229,6 +242,7 @@ bool lkmfs_exports_open(const struct lkmfs_modules *modules, struct lkmfs_log *l
     struct lkmfs_exports *exports = calloc(1, sizeof(*exports));
     if (!exports)
         return lkmfs_fail_memory(err);
+    exports->strings_left = STRINGS_MAX;
     read_kernel(modules, exports, "");
     read_kernel(modules, exports, "_gpl");
     size_t own = exports->count;
@@ -283,10 +297,12 @@ size_t lkmfs_exports_nearest(const struct lkmfs_exports *exports, uint64_t addre
 
 const struct lkmfs_export *lkmfs_exports_find(const struct lkmfs_exports *exports, const char *name)
 {
-    for (size_t slot = hash_name(name) & exports->mask; exports->by_name[slot]; slot = (slot + 1) & exports->mask) {
+    size_t slot = hash_name(name, exports->seed) & exports->mask;
+    while (exports->by_name[slot]) {
         const struct lkmfs_export *item = &exports->items[exports->by_name[slot] - 1];
         if (strcmp(item->name, name) == 0)
             return item;
+        slot = (slot + 1) & exports->mask;
     }
     return NULL;
 }

@@ -6,7 +6,6 @@
 
 #include "module/modules.h"
 
-#define BTF_MAX      ((uint64_t)64 << 20)
 #define BTF_LIST_MAX 4096
 
 struct list_layout {
@@ -40,7 +39,7 @@ static uint64_t find_data(const struct lkmfs_modules *modules, uint64_t address)
 void module_read_btf(const struct lkmfs_modules *modules, struct module_entry *entry)
 {
     struct lkmfs_module *module = &entry->module;
-    if (!module->btf_size || module->btf_size > BTF_MAX)
+    if (!module->btf_size || entry->btf_refused)
         return;
     uint64_t data = find_data(modules, module->address);
     uint8_t *bytes = data ? arena_alloc(&entry->arena, module->btf_size) : NULL;

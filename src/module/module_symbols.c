@@ -10,40 +10,60 @@
 
 #define SYMBOL_SIZE  24 /* sizeof(Elf64_Sym) */
 #define SYMBOLS_MAX  ((uint64_t)1 << 20)
-#define STRINGS_MAX  ((uint64_t)64 << 20)
+#define NAME_LEN_MAX 512 /* KSYM_NAME_LEN since 6.1 */
 #define PRINTABLE(c) ((c) > 0x20 && (c) < 0x7f)
 
 struct tables {
-    uint64_t symtab, strtab, typetab, count, strings_size;
+    uint64_t symtab, strtab, typetab;
+    uint64_t claimed, count; /* symbols as counted by the module, and as there is room for */
+    uint64_t strings_size;
 };
 
-static struct tables find_tables(const struct lkmfs_modules *modules, struct module_entry *entry)
+/* Bytes from the first name to what follows the names, as far as that can be told. */
+static uint64_t strings_size(const struct lkmfs_module *module, const struct tables *t)
+{
+    uint64_t size = 0;
+    if (t->typetab > t->strtab) {
+        size = t->typetab - t->strtab;
+    } else {
+        int region = module_region_around(module, t->strtab);
+        if (region >= 0)
+            size = module->regions[region].address + module->regions[region].size - t->strtab;
+    }
+    return min_u64(size, (t->count + 1) * NAME_LEN_MAX);
+}
+
+static struct tables find_tables(const struct lkmfs_modules *modules, const struct lkmfs_module *module)
 {
     const struct module_layout *l = &modules->layout;
-    const struct lkmfs_module *module = &entry->module;
-    struct tables t = {module_field(module, &l->symtab), module_field(module, &l->strtab),
-                       l->typetab.size ? module_field(module, &l->typetab) : 0, module_field(module, &l->num_symtab),
-                       0};
+    struct tables t = {.symtab = module_field(module, &l->symtab),
+                       .strtab = module_field(module, &l->strtab),
+                       .typetab = l->typetab.size ? module_field(module, &l->typetab) : 0,
+                       .claimed = module_field(module, &l->num_symtab)};
     /* layout_symtab() puts symtab, strtab and typetab in a row, so the next one's place gives the true size. */
     uint64_t room = t.strtab > t.symtab ? (t.strtab - t.symtab) / SYMBOL_SIZE : 0;
-    if (room && room <= SYMBOLS_MAX && t.count != room) {
-        module_doubt(entry, &entry->arena, "the symbol count (%" PRIu64 ") is wrong: the table holds %" PRIu64, t.count,
-                     room);
-        t.count = room;
-    }
-    if (t.count > SYMBOLS_MAX) {
-        module_doubt(entry, &entry->arena, "a symbol count of %" PRIu64 " is absurd; symbols left out", t.count);
+    t.count = room && room <= SYMBOLS_MAX ? room : t.claimed;
+    if (t.count > SYMBOLS_MAX)
         t.count = 0;
-    }
-    if (t.typetab > t.strtab) {
-        t.strings_size = t.typetab - t.strtab;
-    } else {
-        int region = module_region_around(module, t.strtab);
-        if (region >= 0)
-            t.strings_size = module->regions[region].address + module->regions[region].size - t.strtab;
-    }
-    t.strings_size = min_u64(t.strings_size, STRINGS_MAX);
+    t.strings_size = strings_size(module, &t);
     return t;
+}
+
+uint64_t module_symbols_need(const struct lkmfs_modules *modules, const struct lkmfs_module *module)
+{
+    struct tables t = find_tables(modules, module);
+    return t.count * (sizeof(struct lkmfs_module_symbol) + 1) + t.strings_size;
+}
+
+static void doubt_count(struct module_entry *entry, const struct tables *t)
+{
+    if (t->count == t->claimed)
+        return;
+    if (t->count)
+        module_doubt(entry, &entry->arena, "the symbol count (%" PRIu64 ") is wrong: the table holds %" PRIu64,
+                     t->claimed, t->count);
+    else
+        module_doubt(entry, &entry->arena, "a symbol count of %" PRIu64 " is absurd; symbols left out", t->claimed);
 }
 
 /*
@@ -99,10 +119,11 @@ static struct lkmfs_module_symbol decode(const uint8_t *raw, const char *strings
 void module_read_symbols(const struct lkmfs_modules *modules, struct module_entry *entry)
 {
     struct lkmfs_module *module = &entry->module;
-    struct tables t = find_tables(modules, entry);
+    struct tables t = find_tables(modules, module);
     module->symtab_address = t.symtab;
     module->strtab_address = t.strtab;
-    if (!t.count)
+    doubt_count(entry, &t);
+    if (!t.count || entry->symbols_refused)
         return;
     size_t count = (size_t)t.count;
     uint8_t *raw = malloc(count * SYMBOL_SIZE);

@@ -12,6 +12,7 @@
 #define VERSION_MAX  512
 #define ARGS_MAX     4096
 #define VERMAGIC_MAX 512
+#define USES_MAX     65536 /* some hundred in real kernels */
 
 uint64_t field_at(const struct lkmfs_modules *modules, uint64_t address, const struct lkmfs_field *field)
 {
@@ -117,7 +118,7 @@ static void follow_traces(struct lkmfs_modules *modules, struct trace_set *set)
                   set->count);
 }
 
-static void read_all(struct lkmfs_modules *modules, const struct trace_set *set)
+static bool read_all(struct lkmfs_modules *modules, const struct trace_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
         struct module_entry *entry = &modules->entries[modules->count];
@@ -132,8 +133,9 @@ static void read_all(struct lkmfs_modules *modules, const struct trace_set *set)
         qsort(modules->entries, modules->count, sizeof(*modules->entries), by_base);
     for (size_t i = 0; i < modules->count; i++) {
         (void)pthread_mutex_init(&modules->entries[i].lock, NULL);
-        module_read_usage(modules, &modules->entries[i], &modules->arena);
+        module_read_usage(modules, &modules->entries[i]);
     }
+    return module_share_memory(modules);
 }
 
 /* The string that load_module() compares with every .modinfo: static const char vermagic[] in kernel/module. */
@@ -159,6 +161,7 @@ bool lkmfs_modules_open(const struct lkmfs_kernel *kernel, struct lkmfs_log *log
     modules->space = lkmfs_kernel_space(kernel);
     modules->types = lkmfs_kernel_types(kernel);
     modules->log = log;
+    modules->uses_left = USES_MAX;
     if (!module_layout_init(modules->types, &modules->layout, err)) {
         free(modules);
         return false;
@@ -166,11 +169,10 @@ bool lkmfs_modules_open(const struct lkmfs_kernel *kernel, struct lkmfs_log *log
     struct trace_set set = {0};
     follow_traces(modules, &set);
     modules->entries = calloc(set.count + 1, sizeof(*modules->entries));
-    if (modules->entries && !set.out_of_memory)
-        read_all(modules, &set);
+    bool read = modules->entries && !set.out_of_memory && read_all(modules, &set);
     free(set.found);
     read_vermagic(modules);
-    if (!modules->entries || set.out_of_memory || !module_name_files(modules) || modules->arena.failed) {
+    if (!read || !module_name_files(modules) || modules->arena.failed) {
         lkmfs_modules_close(modules);
         return lkmfs_fail_memory(err);
     }

@@ -16,6 +16,7 @@ struct module_entry {
     struct arena arena;         /* contents */
     pthread_mutex_t lock;       /* guards loading */
     bool loaded;
+    bool symbols_refused, btf_refused; /* all modules together would take more memory than any kernel's do */
 };
 
 struct lkmfs_modules {
@@ -27,7 +28,9 @@ struct lkmfs_modules {
     struct arena arena; /* what is there from the start */
     struct module_entry *entries;
     size_t count;
-    char *vermagic; /* in the arena, or NULL */
+    size_t uses_left;   /* list entries that may still be followed, for all modules together */
+    size_t table_share; /* bytes that a table of one module may take; symbols and BTF have rules of their own */
+    char *vermagic;     /* in the arena, or NULL */
 };
 
 /* Value of a field of a module's struct. */
@@ -58,7 +61,16 @@ int module_region_around(const struct lkmfs_module *module, uint64_t address);
 bool module_name_files(struct lkmfs_modules *modules);
 
 /* usage.c: fills users and uses. */
-void module_read_usage(const struct lkmfs_modules *modules, struct module_entry *entry, struct arena *arena);
+void module_read_usage(struct lkmfs_modules *modules, struct module_entry *entry);
+
+/* budget.c: settles how much memory the contents of each module may take. False without memory. */
+bool module_share_memory(struct lkmfs_modules *modules);
+
+/* module_symbols.c: bytes that the symbols will take, as the module itself says. */
+uint64_t module_symbols_need(const struct lkmfs_modules *modules, const struct lkmfs_module *module);
+
+/* budget.c: true, with a doubt, when `what`, whose reading began at `start` bytes of the arena, took its share. */
+bool module_share_used(const struct lkmfs_modules *modules, struct module_entry *entry, size_t start, const char *what);
 
 /* The parts of lkmfs_module_load(). */
 void module_read_sections(const struct lkmfs_modules *modules, struct module_entry *entry);

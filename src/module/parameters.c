@@ -117,7 +117,8 @@ void module_read_parameters(const struct lkmfs_modules *modules, struct module_e
     if (!parameters)
         return;
     module->parameters = parameters;
-    for (size_t i = 0; i < count; i++) {
+    size_t start = entry->arena.used;
+    for (size_t i = 0; i < count && !module_share_used(modules, entry, start, "parameters"); i++) {
         struct lkmfs_parameter one = read_parameter(modules, &entry->arena, &layout, table + i * layout.size);
         if (one.name && one.type)
             parameters[module->parameter_count++] = one;

@@ -61,10 +61,11 @@ void module_read_sections(const struct lkmfs_modules *modules, struct module_ent
     if (!sections)
         return;
     module->sections = sections;
+    size_t start = entry->arena.used;
     if (!entries.count)
         module_doubt(entry, &entry->arena, "no section table: sect_attrs is %s (0x%" PRIx64 ")",
                      table ? "unreadable or empty" : "NULL", table);
-    for (size_t i = 0; i < entries.count; i++) {
+    for (size_t i = 0; i < entries.count && !module_share_used(modules, entry, start, "section names"); i++) {
         uint64_t at = entries.first + i * entries.stride;
         const char *name = string_at(modules, &entry->arena, field_at(modules, at, &l->sect_name), NAME_MAX_LEN);
         if (!name || !*name) {
@@ -109,7 +110,8 @@ void module_read_notes(const struct lkmfs_modules *modules, struct module_entry 
     if (!notes)
         return;
     entry->module.notes = notes;
-    for (size_t i = 0; i < entries.count; i++) {
+    size_t start = entry->arena.used;
+    for (size_t i = 0; i < entries.count && !module_share_used(modules, entry, start, "notes"); i++) {
         uint64_t at = entries.first + i * entries.stride;
         const char *name = string_at(modules, &entry->arena, field_at(modules, at, &l->bin_name), NAME_MAX_LEN);
         if (name)

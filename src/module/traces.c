@@ -10,6 +10,8 @@
 
 /* No real kernel has more; a longer list is a loop or an attack. */
 #define MODULES_MAX 4096
+/* Words in the module area that point to where mkobj.mod would; each is looked at closely. */
+#define CANDIDATES_MAX ((size_t)1 << 18)
 
 void trace_add(struct trace_set *set, uint64_t address, enum lkmfs_trace trace)
 {
@@ -102,7 +104,10 @@ static void scan_leaf(const struct lkmfs_modules *modules, const struct lkmfs_ma
         size_t got = lkmfs_space_read(modules->space, leaf->virt + done, page, 4096);
         for (size_t i = 0; i + 8 <= got; i += 8) {
             uint64_t address = leaf->virt + done + i - self;
-            if (le64(page + i) == address && address >= facts->module_start && plausible(modules, address))
+            if (le64(page + i) != address || address < facts->module_start || !set->candidates_left)
+                continue;
+            set->candidates_left--;
+            if (plausible(modules, address))
                 trace_add(set, address, LKMFS_TRACE_SCAN);
         }
     }
@@ -113,12 +118,16 @@ void trace_scan(const struct lkmfs_modules *modules, struct trace_set *set)
     const struct lkmfs_kernel_facts *facts = lkmfs_kernel_facts(modules->kernel);
     uint8_t page[4096];
     struct lkmfs_mapping leaf;
+    set->candidates_left = CANDIDATES_MAX;
     for (uint64_t virt = facts->module_start; lkmfs_space_next(modules->space, virt, facts->module_end, &leaf);
          virt = leaf.virt + leaf.size) {
         /* struct module lies in .gnu.linkonce.this_module, which is writable data */
         if (leaf.writable)
             scan_leaf(modules, &leaf, page, set);
     }
+    if (!set->candidates_left)
+        lkmfs_log_add(modules->log, LKMFS_LOG_DOUBT,
+                      "the module area is full of what looks like modules; not all was read");
 }
 
 struct latch_layout {

@@ -13,6 +13,7 @@ struct trace_set {
         unsigned traces;
     } * found;
     size_t count, capacity;
+    size_t candidates_left; /* of the scan */
     bool out_of_memory;
 };
 
