@@ -81,13 +81,7 @@ bool elf_header_read(struct image_file *file, struct elf_header *ret, struct lkm
     uint16_t phentsize = cursor_u16(&cursor);
     ret->phnum = cursor_u16(&cursor);
     cursor_skip(&cursor, 2);
-    ret->shnum = cursor_u16(&cursor);
 
-    if (ret->phnum == 0 && ret->shnum != 0)
-        return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0,
-                          "%s is an ELF core with sections but no segments, as Xen's dump-core writes it, which is not "
-                          "supported yet; acquire the memory inside the guest with avml or LiME",
-                          file->path);
     if (ret->phnum == PN_XNUM)
         ret->phnum = elf_count_extended(file, shoff);
     ret->phheld = ret->phoff < file->size ? min_u64(ret->phnum, (file->size - ret->phoff) / ELF_PHDR_SIZE) : 0;

@@ -17,7 +17,6 @@ struct elf_header {
     uint64_t phoff;   /* file offset of the program headers */
     uint64_t phnum;   /* how many the header says there are */
     uint64_t phheld;  /* how many of them the file has room for; at least 1 */
-    uint64_t shnum;
 };
 
 /*

@@ -9,6 +9,7 @@
 void image_extents_destroy(struct image_extents *extents)
 {
     free(extents->items);
+    image_cache_free(extents->cache);
     *extents = (struct image_extents){0};
 }
 
@@ -19,6 +20,12 @@ static void add_saturated(uint64_t *sum, uint64_t value)
 }
 
 bool image_extents_add(struct image_extents *extents, uint64_t phys, uint64_t offset, uint64_t size)
+{
+    return image_extents_add_packed(extents, phys, offset, size, 0);
+}
+
+bool image_extents_add_packed(struct image_extents *extents, uint64_t phys, uint64_t offset, uint64_t size,
+                              uint32_t packed)
 {
     if (size == 0)
         return true;
@@ -32,7 +39,8 @@ bool image_extents_add(struct image_extents *extents, uint64_t phys, uint64_t of
     }
     if (!ARRAY_RESERVE(&extents->items, &extents->capacity, extents->count))
         return false;
-    extents->items[extents->count++] = (struct image_extent){.phys = phys, .offset = offset, .size = size};
+    extents->items[extents->count++] =
+        (struct image_extent){.phys = phys, .offset = offset, .size = size, .packed = packed};
     return true;
 }
 
@@ -51,8 +59,10 @@ static void extents_cut(struct image_extents *extents, uint64_t file_size)
     for (size_t i = 0; i < extents->count; i++) {
         struct image_extent *extent = &extents->items[i];
         uint64_t left = extent->offset < file_size ? file_size - extent->offset : 0;
-        if (extent->size <= left)
+        if ((extent->packed ? extent->packed : extent->size) <= left)
             continue;
+        if (extent->packed) /* of no use in part */
+            left = 0;
         extents->losses.cut++;
         add_saturated(&extents->losses.cut_bytes, extent->size - left);
         extent->size = left;
@@ -66,12 +76,15 @@ static void extent_trim(struct image_extent *extent, const struct image_extent *
     uint64_t held = min_u64(extent->size, frontier - extent->phys);
 
     /* The same bytes of the file under the same address are no contradiction: QEMU's paging=true, page by page. */
-    if (extent->offset - extent->phys != last->offset - last->phys) {
+    if (extent->packed || last->packed || extent->offset - extent->phys != last->offset - last->phys) {
         losses->overlap++;
         add_saturated(&losses->overlap_bytes, held);
     }
     extent->phys += held;
-    extent->offset += held;
+    if (extent->packed)
+        extent->skip += (uint32_t)min_u64(held, UINT32_MAX - extent->skip);
+    else
+        extent->offset += held;
     extent->size -= held;
 }
 
@@ -91,7 +104,8 @@ void image_extents_settle(struct image_extents *extents, uint64_t file_size)
             extent_trim(&extent, last, frontier, &extents->losses);
         if (!extent.size)
             continue;
-        if (last && extent.phys == frontier && extent.offset == last->offset + last->size) {
+        bool plain = last && !last->packed && !extent.packed;
+        if (plain && extent.phys == frontier && extent.offset == last->offset + last->size) {
             last->size += extent.size;
             continue;
         }
@@ -137,6 +151,38 @@ static size_t extents_find(const struct image_extents *extents, uint64_t phys)
     return low;
 }
 
+/* A compressed chunk on its way into the cache. */
+struct chunk {
+    struct image_file *file;
+    enum image_packing packing;
+    uint32_t packed;
+    size_t size; /* bytes of memory it must have */
+};
+
+static size_t chunk_unpack(void *context, uint64_t key, uint8_t *block)
+{
+    const struct chunk *chunk = context;
+    uint8_t *packed = malloc(chunk->packed);
+    size_t size = 0;
+    if (packed && image_file_read(chunk->file, key, packed, chunk->packed) == chunk->packed)
+        size = image_unpack(chunk->packing, packed, chunk->packed, block, chunk->size);
+    free(packed);
+    return size;
+}
+
+static size_t extent_read(const struct image_extents *extents, const struct image_extent *extent,
+                          struct image_file *file, uint64_t skip, void *buffer, size_t size)
+{
+    if (!extent->packed)
+        return image_file_read(file, extent->offset + skip, buffer, size);
+    struct chunk chunk = {.file = file,
+                          .packing = extents->packing,
+                          .packed = extent->packed,
+                          .size = extent->skip + (size_t)extent->size};
+    return image_cache_read(extents->cache, extent->offset, extent->skip + (size_t)skip, buffer, size, chunk_unpack,
+                            &chunk);
+}
+
 size_t image_extents_read(const struct image_extents *extents, struct image_file *file, uint64_t phys, void *buffer,
                           size_t size)
 {
@@ -151,7 +197,7 @@ size_t image_extents_read(const struct image_extents *extents, struct image_file
             break;
         uint64_t skip = at - extent->phys;
         size_t want = (size_t)min_u64(size - done, extent->size - skip);
-        size_t got = image_file_read(file, extent->offset + skip, (uint8_t *)buffer + done, want);
+        size_t got = extent_read(extents, extent, file, skip, (uint8_t *)buffer + done, want);
         done += got;
         if (got < want)
             break;

@@ -1,5 +1,6 @@
 /*
- * extents.h - which part of the file holds which part of physical memory, for formats that store memory as it is.
+ * extents.h - which part of the file holds which part of physical memory, for formats that store memory as it is or in
+ * chunks that are compressed each for itself.
  *
  * Extents are added in any order and then settled: sorted, cut to the file, freed of overlaps, merged. Where two
  * overlap, the one that starts at the lower address wins, and of two that start alike the one that lies first in the
@@ -12,20 +13,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image/cache.h"
 #include "image/file.h"
+#include "image/unpack.h"
 #include "lkmfs/error.h"
 #include "lkmfs/image.h"
 
 /* x86_64 and arm64 both end here; it also keeps every sum of an address and a size from overflowing. */
 #define IMAGE_PHYSICAL_LIMIT ((uint64_t)1 << 52)
 
-/* Bounds the memory that a hostile file can claim (to some 100 MiB); AVML writes one record per 16 MiB at most. */
-#define IMAGE_EXTENTS_MAX ((size_t)1 << 21)
+/* Bounds the memory that a hostile file can claim (to 256 MiB). AVML compresses 64 KiB at a time: this is 512 GiB. */
+#define IMAGE_EXTENTS_MAX ((size_t)1 << 23)
 
 struct image_extent {
     uint64_t phys;   /* physical address of the first byte */
     uint64_t offset; /* where it lies in the file */
-    uint64_t size;   /* bytes */
+    uint64_t size;   /* bytes of memory */
+    uint32_t packed; /* bytes that its compressed chunk has in the file; 0: stored as it is */
+    uint32_t skip;   /* bytes of the unpacked chunk that come before it */
 };
 
 /* What was lost on the way; sums stop at UINT64_MAX. */
@@ -42,12 +47,19 @@ struct image_extents {
     struct image_extent *items;
     size_t count, capacity;
     struct image_losses losses;
+    /* Only where there are compressed chunks, which must fit the cache's blocks; owned. */
+    struct image_cache *cache;
+    enum image_packing packing;
 };
 
 void image_extents_destroy(struct image_extents *extents);
 
 /* Adds an extent; absurd and surplus ones are counted in losses and left out. False without memory. */
 bool image_extents_add(struct image_extents *extents, uint64_t phys, uint64_t offset, uint64_t size);
+
+/* Adds `size` bytes of memory that are compressed to `packed` bytes at `offset`. */
+bool image_extents_add_packed(struct image_extents *extents, uint64_t phys, uint64_t offset, uint64_t size,
+                              uint32_t packed);
 
 /* Makes extents ready for reading from a file of `file_size` bytes; see above. */
 void image_extents_settle(struct image_extents *extents, uint64_t file_size);

@@ -4,6 +4,13 @@
 
 #include "base/overflow.h"
 
+bool image_file_open(const char *path, struct lkmfs_log *log, struct image_file **ret, struct lkmfs_error *err)
+{
+    if (image_file_is_part(path))
+        return image_file_open_split(path, log, ret, err);
+    return image_file_open_local(path, ret, err);
+}
+
 void image_file_close(struct image_file *file)
 {
     if (!file)

@@ -1,6 +1,6 @@
 /*
- * file.h - the bytes an image comes from: a file or block device now; a server or a set of split files can take its
- * place.
+ * file.h - the bytes an image comes from: a file or block device, a file cut into parts, a server, or a file whose
+ * parts lie out of order.
  */
 #ifndef LKMFS_IMAGE_FILE_H
 #define LKMFS_IMAGE_FILE_H
@@ -35,10 +35,21 @@ struct image_file {
 };
 
 /*
+ * Opens whatever `path` names: one of the below, told by its name. Errors: those of the below.
+ */
+bool image_file_open(const char *path, struct lkmfs_log *log, struct image_file **ret, struct lkmfs_error *err);
+
+/*
  * Opens a regular file or block device read-only. Errors: NO_MEMORY; IO (missing, not readable); FORMAT (a directory, a
  * pipe, empty).
  */
 bool image_file_open_local(const char *path, struct image_file **ret, struct lkmfs_error *err);
+
+/* True when `path` is called like a part of a file that was cut into several, and others lie beside it. */
+bool image_file_is_part(const char *path);
+
+/* Opens that file, whichever part `path` is. Errors: NO_MEMORY, IO, FORMAT (a part is missing, which is named). */
+bool image_file_open_split(const char *path, struct lkmfs_log *log, struct image_file **ret, struct lkmfs_error *err);
 
 /* Accepts NULL. */
 void image_file_close(struct image_file *file);

@@ -35,6 +35,13 @@ struct image_format {
     /* lkmfs_image_read() for a format without extents; NULL for one with. */
     size_t (*pread)(const struct lkmfs_image *image, uint64_t phys, void *buffer, size_t size);
 
+    /*
+     * Puts memory from hole->start on above hole->end; `hole` may be NULL. Fills extents or ranges anew. False without
+     * memory. NULL in a format that says what lies where.
+     */
+    bool (*set_hole)(struct lkmfs_image *image, const struct lkmfs_hole *hole);
+    bool hole_unknown; /* only the kernel can tell whether there is a hole */
+
     /* Frees image->state; NULL if it has none. */
     void (*close)(struct lkmfs_image *image);
 
@@ -53,7 +60,14 @@ struct lkmfs_image {
 };
 
 extern const struct image_format image_format_lime;
+extern const struct image_format image_format_avml;
 extern const struct image_format image_format_elf_core;
+extern const struct image_format image_format_kdump;
+extern const struct image_format image_format_qemu;
+extern const struct image_format image_format_libvirt;
+extern const struct image_format image_format_vmware;
+extern const struct image_format image_format_vmem;
+extern const struct image_format image_format_xen;
 extern const struct image_format image_format_raw;
 
 #endif

@@ -3,12 +3,16 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "image/file_flat.h"
 #include "image/format.h"
 #include "image/refuse.h"
+#include "image/vmware.h"
+
+#define FOUR_GIB ((uint64_t)1 << 32)
 
 static const struct image_format *const formats[] = {
-    &image_format_lime,
-    &image_format_elf_core,
+    &image_format_lime,  &image_format_avml, &image_format_elf_core,
+    &image_format_kdump, &image_format_qemu, &image_format_libvirt,
 };
 
 static const struct image_format *format_find(const struct image_head *head)
@@ -32,21 +36,48 @@ static bool image_settle(struct lkmfs_image *image, struct lkmfs_log *log, struc
     return true;
 }
 
+static bool image_read_head(const struct lkmfs_image *image, struct image_head *head, struct lkmfs_error *err)
+{
+    head->size = image_file_read(image->file, 0, head->bytes, sizeof(head->bytes));
+    if (head->size)
+        return true;
+    return lkmfs_fail(err, LKMFS_ERROR_IO, 0,
+                      "%s: its first bytes cannot be read; copy it off the failing disk first, for example with "
+                      "ddrescue",
+                      image->file->path);
+}
+
+/* Puts in place of a flattened file what it is the flattened form of, and reads that one's head. */
+static bool image_unflatten(struct lkmfs_image *image, struct image_head *head, struct lkmfs_log *log,
+                            struct lkmfs_error *err)
+{
+    struct image_file *inner = image->file;
+    image->file = NULL; /* its owner is the other now, whatever happens */
+    return image_file_open_flat(inner, log, &image->file, err) && image_read_head(image, head, err);
+}
+
 static bool image_open_format(struct lkmfs_image *image, struct lkmfs_log *log, struct lkmfs_error *err)
 {
     struct image_head head = {0};
-    head.size = image_file_read(image->file, 0, head.bytes, sizeof(head.bytes));
-    if (head.size == 0)
-        return lkmfs_fail(err, LKMFS_ERROR_IO, 0,
-                          "%s: its first bytes cannot be read; copy it off the failing disk first, for example with "
-                          "ddrescue",
-                          image->file->path);
+    if (!image_read_head(image, &head, err))
+        return false;
+    bool flat = image_file_is_flat(head.bytes, head.size);
+    if (flat && !image_unflatten(image, &head, log, err))
+        return false;
 
     image->format = format_find(&head);
+    if (flat && !image->format)
+        return lkmfs_fail(
+            err, LKMFS_ERROR_FORMAT, 0,
+            "%s is a flattened makedumpfile dump of neither kdump nor ELF, or a damaged one; copy or save "
+            "it again",
+            image->file->path);
     if (!image->format) {
         if (!image_refuse(image->file, &head, err))
             return false;
-        image->format = &image_format_raw;
+        struct image_file *state = vmware_open_state(image->file->path);
+        image->format = state ? &image_format_vmem : &image_format_raw;
+        image_file_close(state);
     }
     if (!image->format->open(image, log, err) || !image_settle(image, log, err))
         return false;
@@ -61,12 +92,43 @@ static bool image_open_format(struct lkmfs_image *image, struct lkmfs_log *log, 
     return true;
 }
 
+/* Where the hole of a machine with much memory begins; it ends at 4 GiB. */
+static const struct lkmfs_hole known_holes[] = {
+    {0xc0000000, FOUR_GIB}, /* QEMU i440fx, VMware, Hyper-V */
+    {0x80000000, FOUR_GIB}, /* QEMU q35 */
+    {0xe0000000, FOUR_GIB}, /* VirtualBox; QEMU i440fx with max-ram-below-4g */
+    {0xf0000000, FOUR_GIB}, /* Xen */
+    {0xb0000000, FOUR_GIB}, /* QEMU q35 without gigabyte alignment */
+};
+
+const struct lkmfs_hole *lkmfs_image_holes(const struct lkmfs_image *image, size_t *count)
+{
+    /* A machine with less has no memory above the hole, so it doesn't matter. */
+    bool matters = image->format->hole_unknown && image->file->size > known_holes[1].start;
+    *count = matters ? sizeof(known_holes) / sizeof(known_holes[0]) : 0;
+    return known_holes;
+}
+
+bool lkmfs_image_set_hole(struct lkmfs_image *image, const struct lkmfs_hole *hole, struct lkmfs_error *err)
+{
+    if (!image->format->set_hole)
+        return lkmfs_fail(err, LKMFS_ERROR_USAGE, 0,
+                          "option 'hole' is for raw images; this one (%s) says itself where its memory lies",
+                          image->format->name);
+    free(image->ranges);
+    image->ranges = NULL;
+    image->range_count = 0;
+    if (!image->format->set_hole(image, hole))
+        return lkmfs_fail_memory(err);
+    return image_settle(image, NULL, err);
+}
+
 bool lkmfs_image_open(const char *path, struct lkmfs_log *log, struct lkmfs_image **ret, struct lkmfs_error *err)
 {
     struct lkmfs_image *image = calloc(1, sizeof(*image));
     if (!image)
         return lkmfs_fail_memory(err);
-    if (!image_file_open_local(path, &image->file, err) || !image_open_format(image, log, err)) {
+    if (!image_file_open(path, log, &image->file, err) || !image_open_format(image, log, err)) {
         lkmfs_image_close(image);
         return false;
     }

@@ -15,18 +15,15 @@
 #define MAGIC(at, bytes) .offset = (at), .magic = (bytes), .magic_size = sizeof(bytes) - 1
 #define IS(a, b)         .what = (a), .advice = b
 
-#define VMWARE_STATE "a VMware state file (vmss, vmsn)"
-
 #define UNPACK    "; unpack it first: "
 #define NOT_YET   ", which is not supported yet; "
 #define NO_MEMORY ", which holds no image of memory; "
 #define NOT_LINUX ", but lkmfs reads memory of Linux only; try MemProcFS"
 
-#define ACQUIRE     "acquire the memory of the running system with avml or LiME"
-#define MOUNT_EWF   "; mount it first: mkdir -p /mnt/ewf && ewfmount %I /mnt/ewf, then give /mnt/ewf/ewf1"
-#define DUMP_QEMU   "dump it with QEMU's dump-guest-memory or virsh dump --memory-only instead"
-#define DUMP_VMCORE "save /proc/vmcore as ELF instead (makedumpfile -E)"
-#define USE_VMEM    "give the .vmem file that lies beside it"
+#define ACQUIRE   "acquire the memory of the running system with avml or LiME"
+#define MOUNT_EWF "; mount it first: mkdir -p /mnt/ewf && ewfmount %I /mnt/ewf, then give /mnt/ewf/ewf1"
+#define DUMP_QEMU "dump it with QEMU's dump-guest-memory or virsh dump --memory-only instead"
+#define USE_VMEM  "give the .vmem file that lies beside it"
 
 struct refusal {
     uint64_t offset;
@@ -79,22 +76,9 @@ static const struct refusal refusals[] = {
     {MAGIC(0, "EVF\x09\x0d\x0a\xff\0"), IS("an EWF (E01) image", MOUNT_EWF)},
     {MAGIC(0, "EVF2\x0d\x0a\x81\0"), IS("an EWF (Ex01) image", MOUNT_EWF)},
     {MAGIC(0, "LVF\x09\x0d\x0a\xff\0"), IS("a logical EWF (L01) image of files", NO_MEMORY ACQUIRE)},
-    {MAGIC(0, "AVML"), IS("a compressed AVML image", NOT_YET "convert it: avml-convert %I %O"),
-     .suffix = ".compressed"},
 
     /* Dumps of hypervisors and kernels. */
-    {MAGIC(0, "KDUMP   "), IS("a compressed kdump", NOT_YET DUMP_VMCORE)},
-    {MAGIC(0, "DISKDUMP"), IS("a diskdump", NOT_YET DUMP_VMCORE)},
-    {MAGIC(0, "makedumpfile\0"), IS("a flattened makedumpfile dump", NOT_YET "rearrange it: makedumpfile -R %O < %I"),
-     .suffix = ".flat"},
-    {MAGIC(0, "QEVM"), IS("a QEMU savevm or migration stream", NOT_YET DUMP_QEMU)},
-    {MAGIC(0, "LibvirtQemudSave"), IS("a libvirt save file", NOT_YET DUMP_QEMU)},
-    {MAGIC(0, "LibvirtQemudPart"), IS("an unfinished libvirt save file", NOT_YET DUMP_QEMU)},
-    {MAGIC(0, "\xd0\xbe\xd0\xbe"), IS(VMWARE_STATE, NOT_YET USE_VMEM)},
-    {MAGIC(0, "\xd2\xbe\xd2\xbe"), IS(VMWARE_STATE, NOT_YET USE_VMEM)},
-    {MAGIC(0, "\xd3\xbe\xd3\xbe"), IS(VMWARE_STATE, NOT_YET USE_VMEM)},
-    {MAGIC(0, "\xd1\xba\xd1\xba"), IS(VMWARE_STATE, NOT_YET USE_VMEM)},
-    {MAGIC(0, "\xd2\xba\xd2\xba"), IS(VMWARE_STATE, NOT_YET USE_VMEM)},
+    {MAGIC(0, "LibvirtQemudPart"), IS("an unfinished libvirt save file", "; " DUMP_QEMU)},
     {MAGIC(0, "\x7fVirtualBox SavedState"),
      IS("a VirtualBox saved state",
         NOT_YET "dump the running machine: VBoxManage debugvm NAME dumpvmcore --filename FILE")},

@@ -1,0 +1,137 @@
+"""What is tried: a name, and what to write and check in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from formatslib import avml, codecs, elf, kdump, qemu, vmware, xen
+from formatslib.check import Case, Checker, Failure, Skip
+from formatslib.memory import Memory
+
+
+def written(memory: Memory, name: str, container: str, write: Callable[[Memory, Path], object]) -> Case:
+    """A case that writes one file and reads it."""
+    def check(checker: Checker, folder: Path) -> None:
+        path = folder / name
+        write(memory, path)
+        checker.same(path, container)
+    return name, check
+
+
+def kdump_case(memory: Memory, codec: str, version: int, **options: object) -> Case:
+    """A kdump of our own."""
+    name = f"kdump-{codec}-v{version}" + "".join(f"-{key}" for key in options)
+
+    def check(checker: Checker, folder: Path) -> None:
+        if codec != "none" and codec not in codecs.AVAILABLE:
+            raise Skip(f"no library for {codec}")
+        flat = bool(options.pop("flat", False))
+        parts = kdump.writes(memory, codec, codecs.AVAILABLE.get(codec), version=version, **options)
+        (kdump.write_flat if flat else kdump.write)(parts, folder / name)
+        checker.same(folder / name, "kdump")
+    return name, check
+
+
+def kernel_of(checker: Checker, memory: Memory) -> elf.Kernel:
+    """The kernel's addresses, as lkmfs itself finds them."""
+    return elf.Kernel(memory, checker.output("cat", checker.raw, "kernel/vmcoreinfo"),
+                      checker.output("cat", checker.raw, "kernel/kallsyms"))
+
+
+def makedumpfile_case(memory: Memory, name: str, container: str, *options: str, split: bool = False) -> Case:
+    """A dump that the real makedumpfile makes of an ELF core."""
+    def check(checker: Checker, folder: Path) -> None:
+        if not shutil.which("makedumpfile"):
+            raise Skip("makedumpfile is not installed")
+        elf.write(memory, kernel_of(checker, memory), folder / "vmcore")
+        out = [folder / "one", folder / "two"] if split else [folder / "one"]
+        command = ["makedumpfile", *options, "-F" if "-F" in options else "--message-level=1", str(folder / "vmcore")]
+        if "-F" in options:
+            command.remove("-F")
+            with out[0].open("wb") as file:
+                made = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=False)
+        else:
+            made = subprocess.run([*command, *map(str, out)], capture_output=True, check=False)
+        if made.returncode:
+            raise Skip(f"makedumpfile failed: {made.stderr.decode().split(chr(13))[-1].strip()[:100]}")
+        if split:
+            checker.refused(out[0], "makedumpfile --reassemble")
+            return
+        checker.same(out[0], container)
+    return name, check
+
+
+def write_elf(checker: Checker, memory: Memory, folder: Path) -> None:
+    """An ELF core."""
+    elf.write(memory, kernel_of(checker, memory), folder / "vmcore")
+    checker.same(folder / "vmcore", "ELF")
+
+
+def split_case(memory: Memory, names: list[str], given: int) -> Case:
+    """A raw image in parts."""
+    def check(checker: Checker, folder: Path) -> None:
+        size = memory.size // len(names) + 1234567
+        for index, name in enumerate(names):
+            (folder / name).write_bytes(memory.bytes[index * size:(index + 1) * size])
+        checker.same(folder / names[given], "raw")
+        (folder / names[1]).unlink()
+        checker.refused(folder / names[0], f"{names[1]} is missing")
+    return f"split-{names[0]}", check
+
+
+def vmware_cases(memory: Memory) -> list[Case]:
+    """The memory beside and inside."""
+    def beside(checker: Checker, folder: Path) -> None:
+        vmware.write(memory, folder / "guest.vmem")
+        checker.same(folder / "guest.vmem", "VMware")
+        checker.same(folder / "guest.vmss", "VMware")
+        (folder / "guest.vmem").rename(folder / "other.vmem")
+        checker.refused(folder / "guest.vmss", ".vmem")
+
+    def inside(checker: Checker, folder: Path) -> None:
+        vmware.write_inside(memory, folder / "guest.vmsn")
+        checker.same(folder / "guest.vmsn", "VMware")
+    return [("vmware-vmem-vmss", beside), ("vmware-vmsn", inside)]
+
+
+def libvirt_cases(memory: Memory) -> list[Case]:
+    """virsh save."""
+    def plain(checker: Checker, folder: Path) -> None:
+        qemu.write(memory, folder / "guest.save", qemu.libvirt())
+        checker.same(folder / "guest.save", "libvirt")
+
+    def compressed(checker: Checker, folder: Path) -> None:
+        (folder / "guest.save").write_bytes(qemu.libvirt(5) + b"\x28\xb5\x2f\xfd" + bytes(100))
+        checker.refused(folder / "guest.save", "tail -c +4093 ")
+    return [("virsh-save", plain), ("virsh-save-compressed", compressed)]
+
+
+def all_cases(memory: Memory) -> list[Case]:
+    """Every format."""
+    return [
+        written(memory, "lime-30000-records.raw", "LiME", avml.write_lime),
+        written(memory, "avml-2.lime.compressed", "AVML", avml.write),
+        written(memory, "avml-mixed.raw", "LiME", lambda memory, path: avml.write(memory, path, mixed=True)),
+        ("elf-vmcore", lambda checker, folder: write_elf(checker, memory, folder)),
+        kdump_case(memory, "zlib", 6),
+        kdump_case(memory, "lzo", 5),
+        kdump_case(memory, "snappy", 3, level=0),
+        kdump_case(memory, "zstd", 6, flat=True),
+        kdump_case(memory, "none", 1, signature=b"DISKDUMP", level=0),
+        makedumpfile_case(memory, "makedumpfile-zlib-31", "kdump", "-c", "-d", "31"),
+        makedumpfile_case(memory, "makedumpfile-lzo-1", "kdump", "-l", "-d", "1"),
+        makedumpfile_case(memory, "makedumpfile-snappy-17", "kdump", "-p", "-d", "17"),
+        makedumpfile_case(memory, "makedumpfile-zstd-31-flat", "kdump", "-z", "-d", "31", "-F"),
+        makedumpfile_case(memory, "makedumpfile-elf-31", "ELF", "-E", "-d", "31"),
+        makedumpfile_case(memory, "makedumpfile-elf-31-flat", "ELF", "-E", "-d", "31", "-F"),
+        written(memory, "qemu-savevm", "QEMU savevm", qemu.write),
+        *libvirt_cases(memory),
+        *vmware_cases(memory),
+        written(memory, "xen-core", "Xen", xen.write),
+        split_case(memory, ["mem.001", "mem.002", "mem.003"], 0),
+        split_case(memory, ["mem.raw.aa", "mem.raw.ab", "mem.raw.ac", "mem.raw.ad"], 2),
+        makedumpfile_case(memory, "makedumpfile-split", "kdump", "--split", "-c", "-d", "31", split=True),
+    ]
