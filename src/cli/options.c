@@ -12,7 +12,7 @@
 /* Physical addresses of x86_64 and arm64 have at most 52 bits. */
 #define MAX_PHYSICAL (((uint64_t)1 << 52) - 1)
 
-enum option {
+enum option_id {
     OPTION_SYMBOLS,
     OPTION_TYPES,
     OPTION_DTB,
@@ -144,7 +144,7 @@ static bool set_types(const char *value, struct lkmfs_error *err)
     return lkmfs_fail(err, LKMFS_ERROR_USAGE, 0, "option 'types' takes auto or btf, not '%s'", value);
 }
 
-static bool set_known(struct cli_options *options, enum option option, const char *value, struct lkmfs_error *err)
+static bool set_known(struct cli_options *options, enum option_id option, const char *value, struct lkmfs_error *err)
 {
     uint64_t number = 0;
     const char *name = table[option].name;
@@ -185,11 +185,11 @@ static bool set_known(struct cli_options *options, enum option option, const cha
     return false;
 }
 
-static bool find_option(const char *name, enum option *ret)
+static bool find_option(const char *name, enum option_id *ret)
 {
     for (size_t i = 0; i < TABLE_SIZE; i++) {
         if (strcmp(table[i].name, name) == 0) {
-            *ret = (enum option)i;
+            *ret = (enum option_id)i;
             return true;
         }
     }
@@ -198,7 +198,7 @@ static bool find_option(const char *name, enum option *ret)
 
 bool options_set(struct cli_options *options, const char *name, const char *value, struct lkmfs_error *err)
 {
-    enum option option;
+    enum option_id option;
     if (!find_option(name, &option))
         return lkmfs_fail(err, LKMFS_ERROR_USAGE, 0, "unknown option '%s'", name);
     if (table[option].value && !value)
@@ -224,7 +224,7 @@ static bool set_word(struct cli_options *options, char *word, bool sloppy, struc
     char *value = strchr(word, '=');
     if (value)
         *value++ = 0;
-    enum option option;
+    enum option_id option;
     if (*word == 0 && !value)
         return true;
     if (!find_option(word, &option) && (sloppy || is_foreign(word)))

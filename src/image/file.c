@@ -6,6 +6,8 @@
 
 bool image_file_open(const char *path, struct lkmfs_log *log, struct image_file **ret, struct lkmfs_error *err)
 {
+    if (image_file_is_remote(path))
+        return image_file_open_remote(path, ret, err);
     if (image_file_is_part(path))
         return image_file_open_split(path, log, ret, err);
     return image_file_open_local(path, ret, err);
@@ -25,7 +27,8 @@ size_t image_file_read(struct image_file *file, uint64_t offset, void *buffer, s
         return 0;
     size = (size_t)min_u64(size, file->size - offset);
     size_t got = file->source->pread(file, offset, buffer, size);
-    atomic_fetch_add_explicit(&file->bytes_read, got, memory_order_relaxed);
+    if (!file->source->counts)
+        atomic_fetch_add_explicit(&file->bytes_read, got, memory_order_relaxed);
     return got;
 }
 

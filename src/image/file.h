@@ -21,6 +21,7 @@ struct image_source {
     size_t (*pread)(struct image_file *file, uint64_t offset, void *buffer, size_t size);
     /* Offset of the first byte at or after `offset` that is not in a hole; the file's size if there is none. */
     uint64_t (*next_data)(struct image_file *file, uint64_t offset);
+    bool counts; /* counts bytes_read itself, as it keeps some */
     /* Frees what the source added to *file and the memory of *file itself. */
     void (*close)(struct image_file *file);
 };
@@ -50,6 +51,12 @@ bool image_file_is_part(const char *path);
 
 /* Opens that file, whichever part `path` is. Errors: NO_MEMORY, IO, FORMAT (a part is missing, which is named). */
 bool image_file_open_split(const char *path, struct lkmfs_log *log, struct image_file **ret, struct lkmfs_error *err);
+
+/* True when `path` is the URI of an NBD server. */
+bool image_file_is_remote(const char *path);
+
+/* Opens what an NBD server exports. Errors: NO_MEMORY, IO (no answer), FORMAT (empty, or built without libnbd). */
+bool image_file_open_remote(const char *uri, struct image_file **ret, struct lkmfs_error *err);
 
 /* Accepts NULL. */
 void image_file_close(struct image_file *file);

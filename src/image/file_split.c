@@ -72,6 +72,11 @@ static char *names_part(const struct part_names *names, uint64_t index)
 
 static bool part_exists(const struct part_names *names, uint64_t index)
 {
+    uint64_t most = 1; /* numbers that the suffix has room for */
+    for (size_t i = 0; i < names->width; i++)
+        most *= names->letters ? 26 : 10;
+    if (index >= most)
+        return false;
     char *path = names_part(names, index);
     bool exists = path && access(path, F_OK) == 0;
     free(path);

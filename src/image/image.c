@@ -11,8 +11,8 @@
 #define FOUR_GIB ((uint64_t)1 << 32)
 
 static const struct image_format *const formats[] = {
-    &image_format_lime,  &image_format_avml, &image_format_elf_core,
-    &image_format_kdump, &image_format_qemu, &image_format_libvirt,
+    &image_format_lime,     &image_format_avml,  &image_format_xen, /* an ELF core, too */
+    &image_format_elf_core, &image_format_kdump, &image_format_qemu, &image_format_libvirt, &image_format_vmware,
 };
 
 static const struct image_format *format_find(const struct image_head *head)

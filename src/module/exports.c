@@ -180,33 +180,58 @@ static void read_kernel(const struct lkmfs_modules *modules, struct lkmfs_export
     read_table(modules, exports, &table);
 }
 
+/* Fields of struct module that describe its tables; a kernel has some of them. */
+struct module_tables {
+    struct lkmfs_field syms, crcs, count, flags, gpl_syms, gpl_crcs, gpl_count;
+};
+
+static struct module_tables module_tables_of(const struct lkmfs_types *types)
+{
+    struct module_tables t = {0};
+    (void)lkmfs_types_field(types, "module", "syms", &t.syms);
+    (void)lkmfs_types_field(types, "module", "crcs", &t.crcs);
+    (void)lkmfs_types_field(types, "module", "num_syms", &t.count);
+    (void)lkmfs_types_field(types, "module", "flagstab", &t.flags);
+    (void)lkmfs_types_field(types, "module", "gpl_syms", &t.gpl_syms);
+    (void)lkmfs_types_field(types, "module", "gpl_crcs", &t.gpl_crcs);
+    (void)lkmfs_types_field(types, "module", "num_gpl_syms", &t.gpl_count);
+    return t;
+}
+
+/* The shortest come first, so that what a damaged or made-up one takes is not missing for a real one. */
+static int by_count(const void *a, const void *b)
+{
+    const struct export_table *one = a, *other = b;
+    if (one->count != other->count)
+        return one->count < other->count ? -1 : 1;
+    if (one->module != other->module)
+        return one->module < other->module ? -1 : 1;
+    return (int)one->gpl - (int)other->gpl;
+}
+
 static void read_modules(const struct lkmfs_modules *modules, struct lkmfs_exports *exports)
 {
-    struct lkmfs_field syms, crcs, count, gpl_syms, gpl_crcs, gpl_count, flags;
-    (void)lkmfs_types_field(modules->types, "module", "syms", &syms);
-    (void)lkmfs_types_field(modules->types, "module", "crcs", &crcs);
-    (void)lkmfs_types_field(modules->types, "module", "num_syms", &count);
-    (void)lkmfs_types_field(modules->types, "module", "gpl_syms", &gpl_syms);
-    (void)lkmfs_types_field(modules->types, "module", "gpl_crcs", &gpl_crcs);
-    (void)lkmfs_types_field(modules->types, "module", "num_gpl_syms", &gpl_count);
-    (void)lkmfs_types_field(modules->types, "module", "flagstab", &flags);
-    for (size_t i = 0; i < modules->count && !exports->failed; i++) {
-        const struct lkmfs_module *module = &modules->entries[i].module;
-        struct export_table table = {module_field(module, &syms),
-                                     module_field(module, &crcs),
-                                     module_field(module, &flags),
-                                     module_field(module, &count),
-                                     i,
-                                     false};
-        read_table(modules, exports, &table);
-        table = (struct export_table){module_field(module, &gpl_syms),
-                                      module_field(module, &gpl_crcs),
-                                      0,
-                                      module_field(module, &gpl_count),
-                                      i,
-                                      true};
-        read_table(modules, exports, &table);
+    struct module_tables t = module_tables_of(modules->types);
+    struct export_table *tables = calloc(modules->count + 1, 2 * sizeof(*tables));
+    if (!tables) {
+        exports->failed = true;
+        return;
     }
+    for (size_t i = 0; i < modules->count; i++) {
+        const struct lkmfs_module *m = &modules->entries[i].module;
+        tables[2 * i] = (struct export_table){module_field(m, &t.syms),
+                                              module_field(m, &t.crcs),
+                                              module_field(m, &t.flags),
+                                              module_field(m, &t.count),
+                                              i,
+                                              false};
+        tables[2 * i + 1] = (struct export_table){
+            module_field(m, &t.gpl_syms), module_field(m, &t.gpl_crcs), 0, module_field(m, &t.gpl_count), i, true};
+    }
+    qsort(tables, 2 * modules->count, sizeof(*tables), by_count);
+    for (size_t i = 0; i < 2 * modules->count && !exports->failed; i++)
+        read_table(modules, exports, &tables[i]);
+    free(tables);
 }
 
 static int by_address(const void *a, const void *b)

@@ -77,6 +77,8 @@ static const char *value_at(const struct lkmfs_modules *modules, struct arena *a
         return value ? "Y" : "N";
     if (strcmp(kind->type, "invbool") == 0)
         return value ? "N" : "Y";
+    if (strcmp(kind->type, "hexint") == 0)
+        return arena_format(arena, "%#08" PRIx64, value);
     return kind->is_signed ? arena_format(arena, "%" PRId64, (int64_t)(value << shift) >> shift)
                            : arena_format(arena, "%" PRIu64, value);
 }

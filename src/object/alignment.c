@@ -60,9 +60,9 @@ static bool next_gap(const struct layout *layout, uint32_t index, size_t *at, ui
 }
 
 /*
- * What the gaps between named objects show. Padding of 32 bytes and more before an object at a multiple of 64 is that of
- * a cache line (____cacheline_aligned). Bytes that are not zero belong to objects without a name (UBSAN's), which are
- * aligned by their size like all others.
+ * What the gaps between named objects show. Padding of 32 bytes and more before an object at a multiple of 64 is that
+ * of a cache line (____cacheline_aligned). Bytes that are not zero belong to objects without a name (UBSAN's), which
+ * are aligned by their size like all others.
  */
 static uint64_t gaps_align(const struct layout *layout, uint32_t index, bool has_unnamed)
 {

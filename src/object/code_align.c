@@ -1,9 +1,9 @@
 /*
- * code_align.c - functions start at multiples of 16, so code needs no more; what needs more is the head of a loop, and the
- * NOPs before it show it.
+ * code_align.c - functions start at multiples of 16, so code needs no more; what needs more is the head of a loop, and
+ * the NOPs before it show it.
  *
- * Hand-written code aligns loops to 32 or 64, whatever padding that takes. gcc 14 and later align tight loops to the power
- * of two that holds them, up to a cache line (ix86_align_loops()); older ones pad by 10 bytes at most, to 16.
+ * Hand-written code aligns loops to 32 or 64, whatever padding that takes. gcc 14 and later align tight loops to the
+ * power of two that holds them, up to a cache line (ix86_align_loops()); older ones pad by 10 bytes at most, to 16.
  */
 #include "object/code_align.h"
 
@@ -51,8 +51,8 @@ static size_t nop_length(const uint8_t *bytes, size_t size)
     return length <= left ? prefixes + length : 0;
 }
 
-/* Does padding fill [start, end)? GNU as fills with its longest NOP and ends with a shorter one: rows of others are patch
- * sites. */
+/* Does padding fill [start, end)? GNU as fills with its longest NOP and ends with a shorter one: rows of others are
+ * patch sites. */
 static bool nops_fill(const uint8_t *bytes, uint64_t start, uint64_t end)
 {
     while (start < end) {

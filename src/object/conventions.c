@@ -21,8 +21,8 @@ struct row {
 };
 
 /*
- * SECTIONS.md section 4, the same on every kernel seen where no evidence is named; first match wins. Entry sizes are those
- * of tables that struct module does not count (KERNEL.md A.8 has the others) or counts on some kernels only.
+ * SECTIONS.md section 4, the same on every kernel seen where no evidence is named; first match wins. Entry sizes are
+ * those of tables that struct module does not count (KERNEL.md A.8 has the others) or counts on some kernels only.
  */
 static const struct row rows[] = {
     /* code */
@@ -202,7 +202,7 @@ static void apply_evidence(const struct evidence *evidence, const char *name, st
 /* Tables of words shrink with the word; so do their alignments (SECTIONS.md section 4, i386). */
 static void apply_word(const struct evidence *evidence, const char *name, struct convention *ret)
 {
-    static const char *const word_tables[] = {"__param",     "_ftrace_events",    "_ftrace_eval_map", ".init.data",
+    static const char *const word_tables[] = {"__param",    "_ftrace_events",    "_ftrace_eval_map", ".init.data",
                                               ".exit.data", ".parainstructions", "__mcount_loc"};
     if (evidence->word != 4)
         return;

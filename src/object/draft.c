@@ -97,8 +97,7 @@ static uint32_t hash_name(const char *name)
 static size_t find_slot(const struct draft *draft, const char *name)
 {
     size_t mask = draft->import_slot_count - 1, slot = hash_name(name) & mask;
-    while (draft->import_slots[slot] &&
-           strcmp(draft->imports[draft->import_slots[slot] - 1].name, name) != 0)
+    while (draft->import_slots[slot] && strcmp(draft->imports[draft->import_slots[slot] - 1].name, name) != 0)
         slot = (slot + 1) & mask;
     return slot;
 }

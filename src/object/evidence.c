@@ -65,15 +65,13 @@ void evidence_gather(const struct lkmfs_module *const *modules, size_t count, co
     bool has_crcs = false, labels_crcs = false;
     uint64_t size;
 
-    *ret = (struct evidence){.entry_text_align = 16,
-                             .ksymtab_align = 8,
-                             .alt_instr_size = 14,
-                             .strings_in_rodata = true,
-                             .word = word};
+    *ret = (struct evidence){
+        .entry_text_align = 16, .ksymtab_align = 8, .alt_instr_size = 14, .strings_in_rodata = true, .word = word};
     for (size_t i = 0; i < count; i++)
         gather_module(modules[i], &has_crcs, &labels_crcs, ret);
 
-    /* Since 5.19 the CRCs are labelled words in __kcrctab; before, a .rela named absolute symbols, which are not kept. */
+    /* Since 5.19 the CRCs are labelled words in __kcrctab; before, a .rela named absolute symbols, which are not kept.
+     */
     ret->crc_relocated = has_crcs && ret->kallsyms_all && !labels_crcs;
     ret->versions_in_file = has_crcs || (vermagic && strstr(vermagic, "modversions"));
     if (types && lkmfs_types_size(types, "alt_instr", &size) && size >= 10 && size <= 32)

@@ -11,7 +11,7 @@
 
 /* No init section is larger; a bound for what a damaged table may claim. */
 #define INIT_LIMIT (UINT64_C(16) << 20)
-#define PAGE 4096
+#define PAGE       4096
 
 static bool in_live_region(const struct lkmfs_module *module, uint64_t address)
 {

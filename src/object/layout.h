@@ -39,7 +39,7 @@ struct layout {
     const struct evidence *evidence;
     struct view *views; /* one for each drafted section; room for view_capacity */
     size_t view_count, view_capacity;
-    uint32_t *symbol_sections; /* drafted section of each of the module's symbols, DRAFT_NONE if none */
+    uint32_t *symbol_sections;        /* drafted section of each of the module's symbols, DRAFT_NONE if none */
     struct layout_symbol *by_address; /* symbols with a section, ascending by section and offset */
     size_t by_address_count;
 };

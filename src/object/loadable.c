@@ -1,7 +1,7 @@
 /*
- * loadable.c - insmod patches every site that a table names, before anything else looks at it; an entry that points into
- * freed init code is fatal. Running exit without init is, too. So both go, and a module without them is legal: it does
- * nothing, and can be removed.
+ * loadable.c - insmod patches every site that a table names, before anything else looks at it; an entry that points
+ * into freed init code is fatal. Running exit without init is, too. So both go, and a module without them is legal: it
+ * does nothing, and can be removed.
  */
 #include "object/loadable.h"
 
@@ -36,11 +36,10 @@ static bool points_to_dropped(const struct draft *draft, const struct draft_targ
 }
 
 /* All entries of these tables are relocated: one without a relocation is of a place that could not be told. */
-static bool find_gone(const struct draft *draft, struct table *table)
+static bool find_gone(struct draft *draft, struct table *table)
 {
     const struct draft_section *section = table->section;
     bool *known = calloc(table->count + 1, sizeof(*known));
-    bool any = false;
     table->gone = calloc(table->count + 1, sizeof(*table->gone));
     if (!known || !table->gone) {
         free(known);
@@ -53,15 +52,9 @@ static bool find_gone(const struct draft *draft, struct table *table)
         known[at] = true;
         table->gone[at] |= points_to_dropped(draft, &section->relocations[i].target);
     }
-    for (size_t i = 0; i < table->count; i++) {
+    for (size_t i = 0; i < table->count; i++)
         table->gone[i] |= !known[i];
-        any |= table->gone[i];
-    }
     free(known);
-    if (!any) {
-        free(table->gone);
-        table->gone = NULL;
-    }
     return true;
 }
 
@@ -87,7 +80,8 @@ static void move_relocations(const struct table *table, const uint64_t *removed_
     section->relocation_count = kept;
 }
 
-/* Symbols in the table move along; those of removed entries stay, empty, where the entry was: something may name them. */
+/* Symbols in the table move along; those of removed entries stay, empty, where the entry was: something may name them.
+ */
 static void move_symbols(struct draft *draft, const struct table *table, const uint64_t *removed_before)
 {
     for (size_t i = 0; i < draft->symbol_count; i++) {
@@ -138,6 +132,39 @@ static bool shrink_orc(struct draft *draft, const struct table *ips)
     return shrink(draft, &orc);
 }
 
+/* Does the build's indirect call stand at the site that the first field of an alternative names? */
+static bool has_indirect_call(const struct draft *draft, const struct draft_target *target)
+{
+    const struct draft_section *code = &draft->sections[target->index];
+    uint64_t site = (uint64_t)target->addend;
+    return code->data && range_fits(site, 2, code->size) && code->data[site] == 0xff && code->data[site + 1] == 0x15;
+}
+
+/*
+ * Alternatives with ALT_FLAG_DIRECT_CALL [x86, 6.8+] want the indirect call of the build at their site and stop the
+ * kernel when it is not there (apply_alternatives()). Where the call could not be restored, what the kernel made of it
+ * is there, and works: the entry goes.
+ */
+static void drop_spent_alternatives(struct draft *draft, struct table *table)
+{
+    const struct draft_section *section = table->section;
+    size_t spent = 0;
+    if (strcmp(section->name, ".altinstructions") != 0 || table->entry != 14)
+        return;
+    for (size_t i = 0; i < section->relocation_count; i++) {
+        const struct draft_relocation *relocation = &section->relocations[i];
+        uint64_t at = relocation->offset / table->entry;
+        if (relocation->offset % table->entry || at >= table->count || table->gone[at] ||
+            relocation->target.kind != DRAFT_TARGET_SECTION)
+            continue;
+        bool direct = section->data[relocation->offset + 10] & 2; /* flags */
+        table->gone[at] = direct && !has_indirect_call(draft, &relocation->target);
+        spent += table->gone[at];
+    }
+    if (spent)
+        draft_doubt(draft, "%zu alternatives are left as the kernel patched them, without an entry", spent);
+}
+
 static bool trim_table(struct draft *draft, uint32_t index)
 {
     struct table table = {.section = &draft->sections[index], .index = index, .entry = draft->sections[index].entry};
@@ -146,8 +173,10 @@ static bool trim_table(struct draft *draft, uint32_t index)
         return true;
     table.count = table.section->size / table.entry;
     bool ok = find_gone(draft, &table);
-    if (ok && table.gone)
-        ok = shrink(draft, &table) && shrink_orc(draft, &table);
+    if (ok) {
+        drop_spent_alternatives(draft, &table);
+        ok = !memchr(table.gone, true, table.count) || (shrink(draft, &table) && shrink_orc(draft, &table));
+    }
     free(table.gone);
     return ok;
 }

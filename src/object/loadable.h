@@ -7,8 +7,9 @@
 #include "object/draft.h"
 
 /*
- * Drops the freed init part, every table entry that speaks of it, the pointers to the init and exit functions, notes, and
- * imports that nothing uses any more. To be called when relocations are drafted, before .modinfo and __versions are.
+ * Drops the freed init part, every table entry that speaks of it, the pointers to the init and exit functions, notes,
+ * and imports that nothing uses any more. To be called when relocations are drafted, before .modinfo and __versions
+ * are.
  */
 void loadable_trim(struct draft *draft);
 

@@ -1,9 +1,9 @@
 /*
  * numbers.c - fits the order of sections to the header indexes that symbols prove.
  *
- * Between two proven indexes the sections (one header each, two with a .rela) must fill the distance. Where they do, each
- * index between is proven too. Where they don't, a section placed by convention or a doubtful .rela is moved or changed
- * until they do.
+ * Between two proven indexes the sections (one header each, two with a .rela) must fill the distance. Where they do,
+ * each index between is proven too. Where they don't, a section placed by convention or a doubtful .rela is moved or
+ * changed until they do.
  */
 #include "object/numbers.h"
 
@@ -67,7 +67,8 @@ static size_t distance(size_t a, size_t b)
     return a > b ? a - b : b - a;
 }
 
-/* A movable slot of a gap that has too many (or, if `from_open`, of the open end), the nearest to `gap`; SIZE_MAX if none. */
+/* A movable slot of a gap that has too many (or, if `from_open`, of the open end), the nearest to `gap`; SIZE_MAX if
+ * none. */
 static size_t find_movable(const struct slots *slots, const struct gap *gaps, size_t count, const struct gap *gap,
                            bool from_open)
 {
@@ -170,7 +171,8 @@ static size_t fit(const struct draft *draft, struct slots *slots, struct gap *ga
     return count;
 }
 
-/* The original had no relocations for this section: what was taken for them are pointers stored at run time, zero on disk. */
+/* The original had no relocations for this section: what was taken for them are pointers stored at run time, zero on
+ * disk. */
 static void drop_relocations(struct draft *draft, struct draft_section *section)
 {
     if (!section->relocation_count)
@@ -212,8 +214,7 @@ static void assign(struct draft *draft, const struct slots *slots, const struct 
                 if (!slot->rela)
                     drop_relocations(draft, section);
                 if (!anchored)
-                    section->index_from =
-                        gaps[i].open || gaps[i].deficit ? LKMFS_FROM_INFERRED : LKMFS_FROM_RESTORED;
+                    section->index_from = gaps[i].open || gaps[i].deficit ? LKMFS_FROM_INFERRED : LKMFS_FROM_RESTORED;
                 order[placed++] = slot->section;
             }
             number += (uint32_t)weight(slot);

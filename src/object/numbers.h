@@ -26,8 +26,8 @@ struct slots {
 bool order_sections(const struct draft *draft, const struct evidence *evidence, struct slots *ret);
 
 /*
- * Numbers all drafted sections: fills original_index, index_from and has_rela. *order is the drafted sections' indexes in
- * the file's order, malloc'd, section_count of them. False (out_of_memory) without memory.
+ * Numbers all drafted sections: fills original_index, index_from and has_rela. *order is the drafted sections' indexes
+ * in the file's order, malloc'd, section_count of them. False (out_of_memory) without memory.
  */
 bool numbers_find(struct draft *draft, const struct evidence *evidence, uint32_t **order);
 

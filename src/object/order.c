@@ -1,8 +1,8 @@
 /*
  * order.c - puts the sections that the kernel does not list among those that it does.
  *
- * sect_attrs is in header order. Empty sections, .modinfo, __versions, .data..percpu and what was never loaded are not in
- * it; where compiler and linker put those is convention (measured, SECTIONS.md section 5).
+ * sect_attrs is in header order. Empty sections, .modinfo, __versions, .data..percpu and what was never loaded are not
+ * in it; where compiler and linker put those is convention (measured, SECTIONS.md section 5).
  */
 #include <elf.h>
 #include <string.h>
@@ -150,15 +150,15 @@ static size_t place_of_versions(const struct draft *draft, const struct slots *s
 }
 
 /*
- * The first object that has a .modinfo brings it: before its __param, behind its .rodata, before objtool's tables. Tables
- * before __mcount_loc are those of assembly linked in front, which has none.
+ * The first object that has a .modinfo brings it: before its __param, behind its .rodata, before objtool's tables.
+ * Tables before __mcount_loc are those of assembly linked in front, which has none.
  */
 static size_t place_of_modinfo(const struct draft *draft, const struct slots *slots, const struct evidence *evidence)
 {
     static const char *const tables[] = {".retpoline_sites", ".return_sites", ".call_sites", ".ibt_endbr_seal",
                                          ".orc_unwind",      "__bug_table",   NULL};
-    static const char *const merged[] = {".exit.data",        ".init.data",       "__param",
-                                         ".static_call_sites", ".retpoline_sites", ".return_sites", NULL};
+    static const char *const merged[] = {".exit.data",       ".init.data",    "__param", ".static_call_sites",
+                                         ".retpoline_sites", ".return_sites", NULL};
     if (evidence->strings_in_rodata)
         return first_of(slots, merged, slots->count);
     size_t param = find_slot(slots, "__param"), low = find_slot(slots, "__mcount_loc"), best = SIZE_MAX;
@@ -174,7 +174,8 @@ static size_t place_of_modinfo(const struct draft *draft, const struct slots *sl
     return rodata != SIZE_MAX && rodata > low && rodata < best ? rodata + 1 : best;
 }
 
-/* Inserts the drafted section called `name`, or a slot for one that is not rebuilt when it was in the file all the same. */
+/* Inserts the drafted section called `name`, or a slot for one that is not rebuilt when it was in the file all the
+ * same. */
 static bool place(const struct draft *draft, struct slots *slots, const char *name, size_t at, bool was_in_file)
 {
     uint32_t index = draft_find_section(draft, name);
@@ -194,7 +195,8 @@ static bool place_unseen(struct slots *slots, const char *name, size_t at)
     return insert(slots, at, &slot);
 }
 
-/* Builds that merge strings into .rodata leave these behind the leading sections, and a second note from modpost's object. */
+/* Builds that merge strings into .rodata leave these behind the leading sections, and a second note from modpost's
+ * object. */
 static bool place_comments(struct slots *slots, const struct evidence *evidence)
 {
     if (!evidence->strings_in_rodata)

@@ -63,8 +63,8 @@ static void sort_relocations(struct draft *draft, struct draft_section *section)
         if (!is_sound(draft, section, &section->relocations[i]))
             continue;
         section->relocations[kept++] = section->relocations[i];
-        sorted = sorted && (kept < 2 || compare_relocations(&section->relocations[kept - 2],
-                                                            &section->relocations[kept - 1]) <= 0);
+        sorted = sorted && (kept < 2 ||
+                            compare_relocations(&section->relocations[kept - 2], &section->relocations[kept - 1]) <= 0);
     }
     if (kept < section->relocation_count)
         draft_doubt(draft, "%zu relocations of %s point nowhere: left out", section->relocation_count - kept,
@@ -92,8 +92,7 @@ static void number_symbols(struct making *making)
             making->section_symbols[making->order[i]] = next++;
     }
     making->first_symbol = making->first_global = next;
-    while (making->first_global - next < draft->symbol_count &&
-           is_local(&draft->symbols[making->first_global - next]))
+    while (making->first_global - next < draft->symbol_count && is_local(&draft->symbols[making->first_global - next]))
         making->first_global++;
     making->symbol_count = next + (uint32_t)(draft->symbol_count + draft->import_count);
 }
@@ -186,13 +185,12 @@ static uint8_t *put_defined(struct making *making, uint8_t *at, bool *ok)
     size_t step = elf_symbol_size(draft->word);
     for (size_t i = 0; i < draft->symbol_count && *ok; i++, at += step) {
         const struct draft_symbol *symbol = &draft->symbols[i];
-        struct elf_symbol out = {.info = symbol->info,
-                                 .other = symbol->other,
-                                 .section = symbol->section == DRAFT_NONE
-                                                ? SHN_ABS
-                                                : (uint16_t)header_of(making, symbol->section),
-                                 .value = symbol->value,
-                                 .size = symbol->size};
+        struct elf_symbol out = {
+            .info = symbol->info,
+            .other = symbol->other,
+            .section = symbol->section == DRAFT_NONE ? SHN_ABS : (uint16_t)header_of(making, symbol->section),
+            .value = symbol->value,
+            .size = symbol->size};
         *ok = elf_strings_add(&making->strings, symbol->name, &out.name);
         elf_put_symbol(draft->word, at, &out);
     }

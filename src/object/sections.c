@@ -97,8 +97,7 @@ static bool draft_standard(struct layout *layout)
     static const struct {
         const char *name;
         enum lkmfs_region_kind region;
-    } standard[] = {
-        {".text", LKMFS_REGION_TEXT}, {".data", LKMFS_REGION_DATA}, {".bss", LKMFS_REGION_DATA}};
+    } standard[] = {{".text", LKMFS_REGION_TEXT}, {".data", LKMFS_REGION_DATA}, {".bss", LKMFS_REGION_DATA}};
 
     for (size_t i = 0; i < sizeof(standard) / sizeof(*standard); i++) {
         if (draft_find_section(layout->draft, standard[i].name) != DRAFT_NONE)

@@ -7,8 +7,8 @@
 #include "object/layout.h"
 
 /*
- * Drafts every surviving symbol with its section and section-relative value; binding, type, visibility and size as kept.
- * Locals stay before globals, as in the original .symtab.
+ * Drafts every surviving symbol with its section and section-relative value; binding, type, visibility and size as
+ * kept. Locals stay before globals, as in the original .symtab.
  */
 void symtab_draft(struct layout *layout);
 

@@ -58,8 +58,8 @@ static bool is_function_name(const char *name)
 }
 
 /*
- * Alignment that an object of `size` bytes at `offset` shows: gcc aligns objects from 8 bytes on by their size, up to 32
- * (ix86_data_alignment()); no smaller type is aligned to more than what divides its size.
+ * Alignment that an object of `size` bytes at `offset` shows: gcc aligns objects from 8 bytes on by their size, up to
+ * 32 (ix86_data_alignment()); no smaller type is aligned to more than what divides its size.
  */
 static uint64_t object_align(const char *name, uint64_t size, uint64_t offset)
 {
@@ -83,7 +83,8 @@ static void measure_symbols(struct layout *layout)
         view->sized_symbols += size > 0;
         if (size)
             view->symbols_end = max_u64(view->symbols_end, end);
-        view->symbols_align = max_u64(view->symbols_align, object_align(module->symbols[symbol->index].name, size, symbol->offset));
+        view->symbols_align =
+            max_u64(view->symbols_align, object_align(module->symbols[symbol->index].name, size, symbol->offset));
     }
 }
 

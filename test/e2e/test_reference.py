@@ -4,7 +4,7 @@ Volatility 3's files have the sections of sect_attrs at their run-time addresses
 next section's address. Its known departures, which are no difference to explain:
 - .init* and what else the kernel freed: it writes what lives there now; lkmfs leaves such sections out.
 - .symtab and .strtab: the addresses in sect_attrs are stale once a module runs; both tools write tables of their own.
-- names longer than 31 bytes: it cuts them off.
+- names longer than 32 bytes: it cuts them off.
 - sizes: the bytes are equal up to the section's true end, which is lkmfs' size.
 """
 
@@ -18,7 +18,7 @@ from e2elib.process import run
 from e2elib.runner import Failure, Problems, Skip
 from fidelitylib.elf import SHT_NOBITS, Elf, Section
 
-NAME_SIZE = 31      # bytes of a name that Volatility 3 reads
+NAME_SIZE = 32      # bytes of a name that Volatility 3 reads
 STALE = (".init", ".symtab", ".strtab", ".shstrtab")
 UNPACK = 900    # seconds
 

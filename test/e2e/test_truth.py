@@ -176,4 +176,5 @@ def _check_parameters(problems: Problems, module: str, parameters: list[dict[str
             continue
         parameter = found.get(name)
         if problems.check(parameter, f"{module}: no parameter {name}") and parameter and parameter["type"]:
-            problems.equal(f"{module} {name}, {parameter['type']}", parameter["value"], value)
+            wanted = None if (parameter["type"], value) == ("charp", "(null)") else value
+            problems.equal(f"{module} {name}, {parameter['type']}", parameter["value"], wanted)

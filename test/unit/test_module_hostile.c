@@ -139,7 +139,7 @@ ParameterizedTest(const int *release, module_hostile, every_field)
 }
 
 /* The same for each of the seven kinds of memory. */
-Test(module_hostile, every_kind_of_memory, .timeout = 60)
+Test(module_hostile, every_kind_of_memory)
 {
     struct synth_sample s;
     synth_sample_init(&s, &(struct synth_kernel_options){.release = SYNTH_6_13, .text_phys = 0x200000});
@@ -161,7 +161,7 @@ Test(module_hostile, every_kind_of_memory, .timeout = 60)
 }
 
 /* Every word of the attribute tables, of parameters and of uses. */
-Test(module_hostile, every_word_of_what_hangs_on_a_module, .timeout = 60)
+Test(module_hostile, every_word_of_what_hangs_on_a_module)
 {
     static const enum synth_release releases[] = {SYNTH_6_1, SYNTH_7_2};
     for (size_t r = 0; r < 2; r++) {
@@ -186,7 +186,7 @@ Test(module_hostile, every_word_of_what_hangs_on_a_module, .timeout = 60)
 }
 
 /* A region that claims all memory, so that lengths taken from it are huge. */
-Test(module_hostile, region_of_all_memory, .timeout = 30)
+Test(module_hostile, region_of_all_memory)
 {
     struct synth_sample s;
     synth_sample_init(&s, &(struct synth_kernel_options){.release = SYNTH_6_12});
@@ -239,7 +239,7 @@ Test(module_hostile, losses_are_doubts)
 }
 
 /* A use that leads to itself, one that names its own module, and a ring that misses the head. */
-Test(module_hostile, looped_uses, .timeout = 20)
+Test(module_hostile, looped_uses)
 {
     struct synth_sample s;
     synth_sample_init(&s, &(struct synth_kernel_options){.release = SYNTH_6_12});
@@ -253,5 +253,30 @@ Test(module_hostile, looped_uses, .timeout = 20)
         cr_assert_geq(beta->doubt_count, 1);
         synth_close(&opened);
     }
+    synth_sample_free(&s);
+}
+
+/* Made-up symbol tables of 256 MiB are left out and said; the others get theirs. */
+Test(module_hostile, giants_take_nothing_from_others)
+{
+    struct synth_sample s;
+    synth_sample_init(&s, &(struct synth_kernel_options){.release = SYNTH_6_12});
+    uint64_t memory = s.kernel->direct;
+    for (unsigned i = SYNTH_BETA; i < SYNTH_SAMPLES; i++) {
+        synth_module_set(s.modules[i], "core_kallsyms.symtab", memory);
+        synth_module_set(s.modules[i], "core_kallsyms.strtab", memory + UINT64_C(24) * 0x80000);
+        synth_module_set(s.modules[i], "core_kallsyms.typetab", memory + 0x20000000);
+        synth_module_set(s.modules[i], "btf_data_size", 0xffffffff);
+    }
+    struct synth_opened opened = synth_open_modules(s.kernel);
+    cr_assert_gt(synth_load_module(&opened, s.modules[SYNTH_ALPHA]->address)->symbol_count, 10);
+    cr_assert_not_null(synth_load_module(&opened, s.modules[SYNTH_ALPHA]->address)->btf);
+    for (unsigned i = SYNTH_BETA; i < SYNTH_SAMPLES; i++) {
+        const struct lkmfs_module *m = synth_load_module(&opened, s.modules[i]->address);
+        cr_assert_eq(m->symbol_count, 0);
+        cr_assert_geq(m->doubt_count, 2);
+        cr_assert_not_null(strstr(m->doubts[0], "left out"), "%s", m->doubts[0]);
+    }
+    synth_close(&opened);
     synth_sample_free(&s);
 }

@@ -40,6 +40,15 @@ static bool read_entry(const struct restore *r, const struct draft_section *tabl
     return ret->length >= ret->size;
 }
 
+/* Zeros behind the last entry, where the table's size is not known exactly. */
+static bool is_padding(const struct draft_section *table, uint64_t at, unsigned size)
+{
+    for (unsigned i = 0; i < size; i++)
+        if (table->data[at + i])
+            return false;
+    return true;
+}
+
 unsigned alternative_size(const struct restore *r, const struct draft_section *section)
 {
     const unsigned sizes[] = {r->context->shapes.alternative, 14, 12, 13};
@@ -49,7 +58,7 @@ unsigned alternative_size(const struct restore *r, const struct draft_section *s
         size_t odd = 0;
         for (uint64_t at = 0; fits && at + size <= section->size; at += size) {
             struct alternative entry;
-            odd += !read_entry(r, section, at, size, &entry);
+            odd += !is_padding(section, at, size) && !read_entry(r, section, at, size, &entry);
         }
         if (fits && odd <= section->size / size / 4) /* some entries may be damaged */
             return size;
@@ -230,7 +239,7 @@ void restore_alternatives(struct restore *r)
     for (uint64_t at = 0; entries && groups && at + size <= table->size; at += size) {
         if (read_entry(r, table, at, size, &entries[count]))
             count++;
-        else
+        else if (!is_padding(table, at, size))
             restore_failed(r, RULE_ALTERNATIVE, table->address + at, "the entry makes no sense");
     }
     if (entries && groups) {

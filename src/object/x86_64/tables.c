@@ -203,6 +203,8 @@ static void relocate_field(struct restore *r, const struct field_place *field, u
         relocate_crc(r, field);
         return;
     }
+    if (kind != FIELD_ADDRESS && le32(field->bytes) == 0)
+        return; /* nothing points to itself: padding */
     uint32_t type = find_field(r, field, kind, &found, &target);
     if (type == R_X86_64_NONE)
         return;

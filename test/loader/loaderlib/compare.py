@@ -2,39 +2,34 @@
 
 from pathlib import Path
 
-from elftools.elf.constants import SH_FLAGS
-from elftools.elf.elffile import ELFFile
-from elftools.elf.relocation import RelocationSection
-from elftools.elf.sections import SymbolTableSection
+from fidelitylib.elf import SHT_PROGBITS, SHT_RELA, Elf, Section
+
+# Jumps of replacements for freed init code lead nowhere in a module that was loaded without it.
+_WITHOUT_INIT = ".altinstr_replacement"
+
+
+def _relocations(elf: Elf, section: Section) -> list[tuple[int, int, str, int]]:
+    """The entries with their targets in words, for symbols have other numbers in another extraction."""
+    found = []
+    for entry in elf.relocations(section):
+        symbol = elf.symbols[entry.symbol]
+        defined = 0 < symbol.shndx < len(elf.sections)
+        where = elf.sections[symbol.shndx].name if defined else symbol.name
+        found.append((entry.offset, entry.type, where, entry.addend + (symbol.value if defined else 0)))
+    return sorted(found)
 
 
 def _facts(path: Path) -> dict[str, object]:
-    """Code by section name, and relocations of read-only sections with their targets in words."""
+    """Code by section name, and the relocations of read-only sections."""
+    elf = Elf.open(path)
     facts: dict[str, object] = {}
-    with path.open("rb") as stream:
-        elf = ELFFile(stream)
-        for section in elf.iter_sections():
-            writable = section["sh_flags"] & SH_FLAGS.SHF_WRITE
-            if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR and section["sh_type"] == "SHT_PROGBITS":
-                facts[section.name] = section.data()
-            if isinstance(section, RelocationSection):
-                target = elf.get_section(section["sh_info"])
-                if not target["sh_flags"] & SH_FLAGS.SHF_WRITE and not writable:
-                    facts[section.name] = _relocations(elf, section)
+    for section in elf.sections:
+        if section.executable and section.type == SHT_PROGBITS:
+            facts[section.name] = elf.content(section)
+        target = elf.sections[section.info]
+        if section.type == SHT_RELA and not target.writable and target.name != _WITHOUT_INIT:
+            facts[section.name] = _relocations(elf, section)
     return facts
-
-
-def _relocations(elf: ELFFile, section: RelocationSection) -> list[tuple[int, int, str, int]]:
-    symbols = elf.get_section(section["sh_link"])
-    assert isinstance(symbols, SymbolTableSection)
-    found = []
-    for entry in section.iter_relocations():
-        symbol = symbols.get_symbol(entry["r_info_sym"])
-        index = symbol["st_shndx"]
-        where = symbol.name if isinstance(index, str) else elf.get_section(index).name
-        offset = 0 if isinstance(index, str) else symbol["st_value"]
-        found.append((entry["r_offset"], entry["r_info_type"], where, offset + entry["r_addend"]))
-    return sorted(found)
 
 
 def folders(first: Path, second: Path, modules: list[str]) -> list[str]:

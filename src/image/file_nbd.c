@@ -1,0 +1,206 @@
+/*
+ * file_nbd.c - an image behind an NBD server (nbdkit, qemu-nbd, ...), which may take its time: blocks are kept, what is
+ * read in order is read ahead, and threads have connections of their own.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/overflow.h"
+#include "image/cache.h"
+#include "image/file.h"
+
+static const char *const schemes[] = {"nbd://", "nbds://", "nbd+unix://", "nbds+unix://", "nbd+vsock://"};
+
+bool image_file_is_remote(const char *path)
+{
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        if (strncmp(path, schemes[i], strlen(schemes[i])) == 0)
+            return true;
+    return false;
+}
+
+#ifdef LKMFS_HAVE_NBD
+
+#include <libnbd.h>
+#include <pthread.h>
+
+/* Modules lie scattered: smaller blocks take more requests, and larger ones more bytes, than listing them should. */
+#define BLOCK       ((size_t)256 << 10)
+#define CACHE_BYTES ((size_t)128 << 20)
+#define CONNECTIONS 4
+
+/* Blocks of one request at most: reading in order doubles them up to the first, a large read has up to the other. */
+#define AHEAD_MAX  8
+#define WANTED_MAX 16
+
+struct connection {
+    pthread_mutex_t lock;
+    struct nbd_handle *handle; /* NULL until it is first needed */
+};
+
+struct nbd_file {
+    struct image_file base; /* first: a struct image_file * of this source points here */
+    struct connection connections[CONNECTIONS];
+    struct image_cache *cache;
+    _Atomic uint64_t next;  /* the block after those that were fetched last */
+    _Atomic uint64_t ahead; /* how many blocks are fetched when it comes next */
+};
+
+static struct nbd_handle *nbd_open(const char *uri)
+{
+    struct nbd_handle *handle = nbd_create();
+    if (handle && nbd_connect_uri(handle, uri) == 0)
+        return handle;
+    nbd_close(handle);
+    return NULL;
+}
+
+/* Locks a connection that is free, or else waits for one. */
+static struct connection *nbd_take(struct nbd_file *nbd, uint64_t block)
+{
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        if (pthread_mutex_trylock(&nbd->connections[i].lock) == 0)
+            return &nbd->connections[i];
+    struct connection *connection = &nbd->connections[block % CONNECTIONS];
+    (void)pthread_mutex_lock(&connection->lock);
+    return connection;
+}
+
+/* Reads `size` bytes at `offset` from the server; once more on a new connection if that fails. */
+static bool nbd_get(struct nbd_file *nbd, uint64_t offset, void *buffer, size_t size)
+{
+    struct connection *connection = nbd_take(nbd, offset / BLOCK);
+    bool done = false;
+    for (unsigned attempt = 0; attempt < 2 && !done; attempt++) {
+        if (!connection->handle)
+            connection->handle = nbd_open(nbd->base.path);
+        done = connection->handle && nbd_pread(connection->handle, buffer, size, offset, 0) == 0;
+        if (!done) {
+            nbd_close(connection->handle);
+            connection->handle = NULL;
+        }
+    }
+    (void)pthread_mutex_unlock(&connection->lock);
+    if (done)
+        atomic_fetch_add_explicit(&nbd->base.bytes_read, size, memory_order_relaxed);
+    return done;
+}
+
+/* Fetches blocks that are not held: what is wanted, and more when it goes on where the last fetch ended. */
+static void nbd_fetch(struct nbd_file *nbd, uint64_t block, uint64_t wanted)
+{
+    uint64_t end = nbd->base.size / BLOCK + (nbd->base.size % BLOCK != 0);
+    uint64_t count = 1;
+    uint64_t ahead = atomic_load(&nbd->next) == block ? min_u64(atomic_load(&nbd->ahead) * 2, AHEAD_MAX) : 1;
+    uint64_t most = min_u64(max_u64(ahead, min_u64(wanted, WANTED_MAX)), end - block);
+    while (count < most && !image_cache_has(nbd->cache, block + count))
+        count++;
+    atomic_store(&nbd->next, block + count);
+    atomic_store(&nbd->ahead, ahead);
+
+    size_t size = (size_t)min_u64(count * BLOCK, nbd->base.size - block * BLOCK);
+    uint8_t *bytes = malloc(size);
+    if (bytes && nbd_get(nbd, block * BLOCK, bytes, size))
+        for (size_t at = 0; at < size; at += BLOCK)
+            image_cache_put(nbd->cache, block + at / BLOCK, bytes + at, size - at);
+    free(bytes);
+}
+
+/* For a block that could not be fetched with others, or was dropped again at once. */
+static size_t nbd_fill(void *context, uint64_t key, uint8_t *block)
+{
+    struct nbd_file *nbd = context;
+    size_t size = (size_t)min_u64(BLOCK, nbd->base.size - key * BLOCK);
+    return nbd_get(nbd, key * BLOCK, block, size) ? size : 0;
+}
+
+static size_t nbd_source_pread(struct image_file *file, uint64_t offset, void *buffer, size_t size)
+{
+    struct nbd_file *nbd = (struct nbd_file *)file;
+    size_t done = 0;
+    while (done < size) {
+        uint64_t block = (offset + done) / BLOCK;
+        size_t skip = (size_t)((offset + done) % BLOCK);
+        size_t want = (size_t)min_u64(size - done, BLOCK - skip);
+        if (!image_cache_has(nbd->cache, block))
+            nbd_fetch(nbd, block, (skip + (size - done) + BLOCK - 1) / BLOCK);
+        size_t got = image_cache_read(nbd->cache, block, skip, (uint8_t *)buffer + done, want, nbd_fill, nbd);
+        done += got;
+        if (got < want)
+            break;
+    }
+    return done;
+}
+
+static uint64_t nbd_source_next_data(struct image_file *file, uint64_t offset)
+{
+    (void)file;
+    return offset;
+}
+
+static void nbd_source_close(struct image_file *file)
+{
+    struct nbd_file *nbd = (struct nbd_file *)file;
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        nbd_close(nbd->connections[i].handle);
+        (void)pthread_mutex_destroy(&nbd->connections[i].lock);
+    }
+    image_cache_free(nbd->cache);
+    free(nbd);
+}
+
+static const struct image_source nbd_source = {
+    .pread = nbd_source_pread,
+    .next_data = nbd_source_next_data,
+    .close = nbd_source_close,
+    .counts = true,
+};
+
+/* Connects for the first time, which shows whether there is anything. */
+static bool nbd_begin(struct nbd_file *nbd, struct lkmfs_error *err)
+{
+    const char *path = nbd->base.path;
+    nbd->connections[0].handle = nbd_open(path);
+    if (!nbd->connections[0].handle)
+        return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "%s: no answer: %s; check the server with nbdinfo", path,
+                          nbd_get_error() ? nbd_get_error() : "unknown error");
+    int64_t size = nbd_get_size(nbd->connections[0].handle);
+    if (size <= 0)
+        return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0, "%s is empty; check what the server exports with nbdinfo --list",
+                          path);
+    nbd->base.size = (uint64_t)size;
+    return true;
+}
+
+bool image_file_open_remote(const char *uri, struct image_file **ret, struct lkmfs_error *err)
+{
+    struct nbd_file *nbd = calloc(1, sizeof(*nbd));
+    if (!nbd)
+        return lkmfs_fail_memory(err);
+    nbd->base.source = &nbd_source;
+    nbd->next = UINT64_MAX;
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        (void)pthread_mutex_init(&nbd->connections[i].lock, NULL);
+    nbd->base.path = strdup(uri);
+    nbd->cache = image_cache_new(BLOCK, CACHE_BYTES);
+    bool memory = nbd->base.path && nbd->cache;
+    if (!memory || !nbd_begin(nbd, err)) {
+        image_file_close(&nbd->base);
+        return memory ? false : lkmfs_fail_memory(err);
+    }
+    *ret = &nbd->base;
+    return true;
+}
+
+#else
+
+bool image_file_open_remote(const char *uri, struct image_file **ret, struct lkmfs_error *err)
+{
+    (void)ret;
+    return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0,
+                      "%s: this lkmfs was built without libnbd; connect it to a device instead: nbd-client or qemu-nbd "
+                      "--connect",
+                      uri);
+}
+
+#endif

@@ -1,0 +1,162 @@
+#include <criterion/criterion.h>
+
+#include "object/metadata.h"
+#include "test_object_fake.h"
+
+#define LOCAL_OBJECT ELF64_ST_INFO(STB_LOCAL, STT_OBJECT)
+#define LOCAL_CODE   ELF64_ST_INFO(STB_LOCAL, STT_FUNC)
+
+Test(object_headers, conventions)
+{
+    struct evidence evidence = {.entry_text_align = 1, .ksymtab_align = 4, .alt_instr_size = 14, .word = 8};
+    struct convention it = convention_for(&evidence, ".rodata.str1.8", LKMFS_REGION_RODATA);
+    cr_expect_eq(it.flags, SHF_ALLOC | SHF_MERGE | SHF_STRINGS);
+    cr_expect_eq(it.align, 8);
+    cr_expect_eq(it.entsize, 1);
+    it = convention_for(&evidence, ".rodata.cst16.mask", LKMFS_REGION_RODATA);
+    cr_expect_eq(it.flags, SHF_ALLOC | SHF_MERGE);
+    cr_expect_eq(it.entsize, 16);
+    it = convention_for(&evidence, ".rodata.cst99999999999999999999", LKMFS_REGION_RODATA);
+    cr_expect_eq(it.flags, SHF_ALLOC);
+    it = convention_for(&evidence, ".exit.text", LKMFS_REGION_TEXT);
+    cr_expect_eq(it.align, 1);
+    cr_expect_eq(it.flags, SHF_ALLOC | SHF_EXECINSTR);
+    it = convention_for(&evidence, "__ksymtab_gpl", LKMFS_REGION_RODATA);
+    cr_expect_eq(it.align, 4);
+    it = convention_for(&evidence, "__patchable_function_entries", LKMFS_REGION_DATA);
+    cr_expect_eq(it.flags, SHF_ALLOC | SHF_WRITE | SHF_LINK_ORDER);
+    it = convention_for(&evidence, ".altinstructions", LKMFS_REGION_RODATA);
+    cr_expect_eq(it.entsize, 0);
+    evidence.tables_have_entsize = true;
+    it = convention_for(&evidence, ".altinstructions", LKMFS_REGION_RODATA);
+    cr_expect_eq(it.entsize, 14);
+    cr_expect_eq(it.flags, SHF_ALLOC | SHF_MERGE);
+    it = convention_for(&evidence, "anything", LKMFS_REGION_RO_AFTER_INIT);
+    cr_expect_eq(it.flags, SHF_ALLOC | SHF_WRITE);
+    cr_expect_not(it.known);
+}
+
+Test(object_headers, evidence_comes_from_addresses_and_tables)
+{
+    struct fake_module *fake = fake_module_new();
+    const struct lkmfs_module *modules[] = {&fake->module};
+    struct evidence found;
+    fake_section(fake, ".exit.text", FAKE_TEXT, 0x13);
+    fake_section(fake, "__ksymtab", FAKE_RODATA, 0x14);
+    fake_section(fake, ".rodata.str1.1", FAKE_RODATA, 0x40);
+    fake_symbol(fake, "object", fake_address(FAKE_DATA, 0), 4, 5, LOCAL_OBJECT, 'd');
+    evidence_gather(modules, 1, NULL, "6.1.0 SMP mod_unload modversions ", 8, &found);
+    cr_expect_eq(found.entry_text_align, 1);
+    cr_expect_eq(found.ksymtab_align, 4);
+    cr_expect_not(found.strings_in_rodata);
+    cr_expect(found.versions_in_file);
+    cr_expect(found.kallsyms_all);
+    cr_expect_not(found.tables_have_entsize);
+    fake_module_free(fake);
+}
+
+Test(object_headers, alignment_shows_in_symbols_and_gaps)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, "__bug_table", FAKE_DATA, 0);
+    fake_section(fake, ".data..read_mostly", FAKE_DATA, 0x40);
+    fake_section(fake, ".bss", FAKE_DATA, 0x60);
+    fake_table(fake, "__bug_table", FAKE_DATA, 0, 1, 12);
+    fake_symbol(fake, "word", fake_address(FAKE_DATA, 0x40), 4, 5, LOCAL_OBJECT, 'd');
+    fake_symbol(fake, "zeroed", fake_address(FAKE_DATA, 0x60), 16, 7, LOCAL_OBJECT, 'b');
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(fake_find(fake, ".data..read_mostly")->align, 64, "52 bytes of gap");
+    cr_expect_eq(fake_find(fake, ".bss")->align, 16);
+    fake_module_free(fake);
+}
+
+Test(object_headers, padding_before_a_loop_shows_its_alignment)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_symbol(fake, "function", fake_address(FAKE_TEXT, 0), 0x100, 1, LOCAL_CODE, 't');
+    fake_fill(fake, FAKE_TEXT, 0, 0x100);
+    /* Longest NOP of GNU as, twice: 22 bytes up to 0x80. */
+    static const uint8_t nop[] = {0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};
+    memcpy(fake->bytes[FAKE_TEXT] + 0x80 - 22, nop, 11);
+    memcpy(fake->bytes[FAKE_TEXT] + 0x80 - 11, nop, 11);
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(fake_find(fake, ".text")->align, 32);
+    fake_module_free(fake);
+}
+
+/* Header index of a section, by name. */
+static uint32_t number_of(const struct fake_module *fake, const char *name)
+{
+    return fake_find(fake, name)->original_index;
+}
+
+Test(object_headers, numbers_fill_the_distance_between_proven_ones)
+{
+    struct fake_module *fake = fake_module_new();
+    uint32_t *order;
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, ".smp_locks", FAKE_RODATA, 0);
+    fake_section(fake, ".rodata.str1.1", FAKE_RODATA, 8);
+    fake_section(fake, ".data", FAKE_DATA, 0);
+    fake_section(fake, ".gnu.linkonce.this_module", FAKE_DATA, 0x40);
+    fake_fill(fake, FAKE_RODATA, 0, 12);
+    fake_symbol(fake, "code", fake_address(FAKE_TEXT, 0), 4, 1, LOCAL_CODE, 't');
+    fake_symbol(fake, "object", fake_address(FAKE_DATA, 0), 4, 7, LOCAL_OBJECT, 'd');
+    fake_symbol(fake, "__this_module", fake_address(FAKE_DATA, 0x40), 0x200, 8, LOCAL_OBJECT, 'd');
+    cr_assert(fake_layout(fake));
+    metadata_add(&fake->draft, ".modinfo", calloc(1, 8), 8, LKMFS_FROM_INFERRED, "made up");
+    cr_assert(numbers_find(&fake->draft, &fake->evidence, &order));
+    /* .text .rela.text .smp_locks .rela.smp_locks .rodata.str1.1 .modinfo .data this_module */
+    cr_expect_eq(number_of(fake, ".smp_locks"), 3);
+    cr_expect_eq(number_of(fake, ".rodata.str1.1"), 5);
+    cr_expect_eq(number_of(fake, ".modinfo"), 6);
+    cr_expect_eq(number_of(fake, ".data"), 7);
+    cr_expect_eq(fake_find(fake, ".smp_locks")->index_from, LKMFS_FROM_RESTORED);
+    cr_expect_eq(fake_find(fake, ".data")->index_from, LKMFS_FROM_MEMORY);
+    cr_expect_eq(number_of(fake, ".bss"), 9, "behind this_module");
+    free(order);
+    fake_module_free(fake);
+}
+
+Test(object_headers, every_section_is_numbered_once_whatever_the_image_says)
+{
+    struct fake_module *fake = fake_module_new();
+    uint32_t *order;
+    bool seen[32] = {false};
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, ".modinfo", FAKE_RODATA, 0);
+    fake_section(fake, ".data", FAKE_DATA, 0x80);
+    fake_symbol(fake, "code", fake_address(FAKE_TEXT, 4), 4, 0xfeff, LOCAL_CODE, 't');
+    fake_symbol(fake, "object", fake_address(FAKE_DATA, 0x80), 4, 1, LOCAL_OBJECT, 'd');
+    cr_assert(fake_layout(fake));
+    metadata_add(&fake->draft, ".modinfo", calloc(1, 8), 8, LKMFS_FROM_INFERRED, "made up");
+    cr_assert(numbers_find(&fake->draft, &fake->evidence, &order));
+    for (size_t i = 0; i < fake->draft.section_count; i++) {
+        cr_assert_lt(order[i], fake->draft.section_count);
+        cr_expect_not(seen[order[i]]);
+        seen[order[i]] = true;
+    }
+    free(order);
+    fake_module_free(fake);
+}
+
+Test(object_headers, modinfo_says_what_struct_module_knows)
+{
+    static const struct lkmfs_parameter parameters[] = {{"debug", "int", "0", 0644}};
+    struct fake_module *fake = fake_module_new();
+    fake->module.parameters = parameters;
+    fake->module.parameter_count = 1;
+    fake->module.srcversion = "0123456789ABCDEF";
+    fake->module.taints = 1 << 12;
+    fake->draft = (struct draft){.module = &fake->module, .word = 8};
+    modinfo_draft(&fake->draft, NULL, NULL);
+    const struct draft_section *section = fake_find(fake, ".modinfo");
+    cr_assert(section);
+    static const char want[] = "license=GPL\0parmtype=debug:int\0srcversion=0123456789ABCDEF\0depends=\0retpoline=Y\0"
+                               "name=fake";
+    cr_assert_eq(section->size, sizeof(want));
+    cr_expect_arr_eq(section->data, want, sizeof(want));
+    fake_module_free(fake);
+}

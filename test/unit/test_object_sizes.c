@@ -1,0 +1,149 @@
+#include <criterion/criterion.h>
+
+#include "test_object_fake.h"
+
+static uint64_t size_of(const struct fake_module *fake, const char *name)
+{
+    const struct draft_section *section = fake_find(fake, name);
+    cr_assert(section, "no section %s", name);
+    return section->size;
+}
+
+Test(object_sizes, counted_tables_are_exact)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, "__bug_table", FAKE_DATA, 0);
+    fake_section(fake, ".data", FAKE_DATA, 0x20);
+    fake_table(fake, "__bug_table", FAKE_DATA, 0, 2, 12);
+    fake_fill(fake, FAKE_DATA, 0x20, 64);
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, "__bug_table"), 24);
+    cr_expect_eq(fake_find(fake, "__bug_table")->size_from, LKMFS_FROM_RESTORED);
+    fake_module_free(fake);
+}
+
+Test(object_sizes, a_count_that_does_not_fit_is_not_believed)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, "__bug_table", FAKE_DATA, 0);
+    fake_section(fake, ".data", FAKE_DATA, 0x20);
+    fake_table(fake, "__bug_table", FAKE_DATA, 0, UINT64_MAX / 8, 12);
+    fake_fill(fake, FAKE_DATA, 0, 12);
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, "__bug_table"), 12);
+    fake_module_free(fake);
+}
+
+Test(object_sizes, notes_and_struct_module)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".note.Linux", FAKE_RODATA, 0);
+    fake_section(fake, ".rodata", FAKE_RODATA, 0x40);
+    fake_section(fake, ".gnu.linkonce.this_module", FAKE_DATA, 0x40);
+    fake_section(fake, ".bss", FAKE_DATA, 0x240);
+    fake->notes[fake->module.note_count++] =
+        (struct lkmfs_note_entry){".note.Linux", fake_address(FAKE_RODATA, 0), 0x18};
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, ".note.Linux"), 0x18);
+    cr_expect_eq(size_of(fake, ".gnu.linkonce.this_module"), 0x200);
+    const struct draft_section *structure = fake_find(fake, ".gnu.linkonce.this_module");
+    cr_expect_str_eq((const char *)structure->data + 24, "fake");
+    cr_expect_eq(structure->data[0], 0);
+    fake_module_free(fake);
+}
+
+Test(object_sizes, a_neighbour_without_alignment_bounds_exactly)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".rodata", FAKE_RODATA, 0);
+    fake_section(fake, ".rodata.str1.1", FAKE_RODATA, 0x23);
+    fake_fill(fake, FAKE_RODATA, 0, 0x10);
+    memcpy(fake->bytes[FAKE_RODATA] + 0x23, "text", 5);
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, ".rodata"), 0x23);
+    cr_expect_eq(size_of(fake, ".rodata.str1.1"), 5);
+    fake_module_free(fake);
+}
+
+Test(object_sizes, code_ends_with_its_last_function)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, ".exit.text", FAKE_TEXT, 0x40);
+    fake_symbol(fake, "first", fake_address(FAKE_TEXT, 0), 0x13, 1, ELF64_ST_INFO(STB_LOCAL, STT_FUNC), 't');
+    fake_symbol(fake, "second", fake_address(FAKE_TEXT, 0x20), 0x18, 1, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 't');
+    fake_symbol(fake, "leave", fake_address(FAKE_TEXT, 0x40), 0x21, 3, ELF64_ST_INFO(STB_LOCAL, STT_FUNC), 't');
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, ".text"), 0x38);
+    cr_expect_eq(size_of(fake, ".exit.text"), 0x21);
+    cr_expect_eq(fake_find(fake, ".exit.text")->original_index, 3);
+    fake_module_free(fake);
+}
+
+Test(object_sizes, export_strings_keep_their_last_empty_name_space)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, "__ksymtab", FAKE_RODATA, 0);
+    fake_section(fake, "__ksymtab_strings", FAKE_RODATA, 12);
+    fake_section(fake, ".rodata", FAKE_RODATA, 0x40);
+    fake_table(fake, "__ksymtab", FAKE_RODATA, 0, 1, 12);
+    fake_relative(fake, FAKE_RODATA, 0, fake_address(FAKE_TEXT, 0));
+    fake_relative(fake, FAKE_RODATA, 4, fake_address(FAKE_RODATA, 12));
+    fake_relative(fake, FAKE_RODATA, 8, fake_address(FAKE_RODATA, 17));
+    memcpy(fake->bytes[FAKE_RODATA] + 12, "name", 5);
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, "__ksymtab_strings"), 6);
+    fake_module_free(fake);
+}
+
+Test(object_sizes, zeroed_data_ends_with_its_last_object)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".data", FAKE_DATA, 0);
+    fake_section(fake, ".bss", FAKE_DATA, 0x40);
+    fake_symbol(fake, "object", fake_address(FAKE_DATA, 0), 4, 1, ELF64_ST_INFO(STB_LOCAL, STT_OBJECT), 'd');
+    fake_symbol(fake, "zeroed", fake_address(FAKE_DATA, 0x48), 0x22, 2, ELF64_ST_INFO(STB_LOCAL, STT_OBJECT), 'b');
+    fake_fill(fake, FAKE_DATA, 0, 4);
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, ".bss"), 0x2a);
+    cr_expect_eq(fake_find(fake, ".bss")->type, SHT_NOBITS);
+    cr_expect_null(fake_find(fake, ".bss")->data);
+    fake_module_free(fake);
+}
+
+Test(object_sizes, freed_init_code_is_as_long_as_its_unwind_table_says)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_init_section(fake, ".init.text", 0);
+    fake_section(fake, ".orc_unwind_ip", FAKE_RODATA, 0);
+    fake_init_section(fake, ".init.data", 0x1000);
+    fake_init_section(fake, ".symtab", 0x1018);
+    fake_table(fake, ".orc_unwind_ip", FAKE_RODATA, 0, 3, 4);
+    fake_relative(fake, FAKE_RODATA, 0, fake_address(FAKE_TEXT, 0));
+    fake_relative(fake, FAKE_RODATA, 4, FAKE_INIT + 4);
+    fake_relative(fake, FAKE_RODATA, 8, FAKE_INIT + 0x123);
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, ".init.text"), 0x123);
+    cr_expect_eq(fake_find(fake, ".init.text")->type, SHT_NOBITS);
+    cr_expect_null(fake_find(fake, ".init.text")->data);
+    cr_expect_eq(size_of(fake, ".init.data"), 0x18);
+    cr_expect_null(fake_find(fake, ".symtab"));
+    fake_module_free(fake);
+}
+
+Test(object_sizes, replacements_end_where_the_table_says)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, ".altinstr_replacement", FAKE_TEXT, 0x20);
+    fake_section(fake, ".altinstructions", FAKE_RODATA, 0);
+    fake_relative(fake, FAKE_RODATA, 0, fake_address(FAKE_TEXT, 2));
+    fake_relative(fake, FAKE_RODATA, 4, fake_address(FAKE_TEXT, 0x20));
+    fake->bytes[FAKE_RODATA][12] = 7;
+    fake->bytes[FAKE_RODATA][13] = 6;
+    fake_fill(fake, FAKE_TEXT, 0x20, 3);
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, ".altinstr_replacement"), 6);
+    cr_expect_eq(size_of(fake, ".altinstructions"), 14);
+    fake_module_free(fake);
+}
