@@ -27,12 +27,25 @@ struct lkmfs_error {
     char message[480]; /* one line, no newline */
 };
 
-/* Fills *err (which may be NULL) and returns false, so that callers can `return lkmfs_fail(...)`. */
-bool lkmfs_fail(struct lkmfs_error *err, enum lkmfs_error_code code, uint64_t address, const char *format, ...)
+/* Fills *err, which may be NULL. */
+void lkmfs_error_set(struct lkmfs_error *err, enum lkmfs_error_code code, uint64_t address, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+static inline bool lkmfs_failed(void)
+{
+    return false;
+}
+
+/*
+ * lkmfs_error_set() for `return lkmfs_fail(...)`: false, in a way that compilers and analyzers see.
+ */
+#define lkmfs_fail(...) (lkmfs_error_set(__VA_ARGS__), lkmfs_failed())
+
 /* lkmfs_fail() for an allocation that failed. */
-bool lkmfs_fail_memory(struct lkmfs_error *err);
+static inline bool lkmfs_fail_memory(struct lkmfs_error *err)
+{
+    return lkmfs_fail(err, LKMFS_ERROR_NO_MEMORY, 0, "out of memory");
+}
 
 /*
  * The log: an append-only text, one line an entry, safe to append to from several threads. It becomes /log.txt. Every

@@ -19,8 +19,8 @@ struct command {
 /* The command called `name`, NULL when there is none. */
 const struct command *command_find(const char *name);
 
-/* Prints the help of `command`, or the overview for NULL, on standard output; an exit code. */
-int command_help(const char *command);
+/* Prints the help of the command called `name`, or the overview for NULL, on standard output; an exit code. */
+int command_help(const char *name);
 
 int command_mount(int argc, char **argv);
 int command_ls(int argc, char **argv);

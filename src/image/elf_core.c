@@ -1,6 +1,6 @@
 /*
  * elf_core.c - ELF64 cores of a machine: QEMU's dump-guest-memory, virsh dump --memory-only, VirtualBox's dumpvmcore,
- * /proc/vmcore and makedumpfile -E. A segment's p_paddr says where it lies in physical memory.
+ * /proc/vmcore, /proc/kcore and makedumpfile -E. A segment's p_paddr says where it lies in physical memory.
  */
 #include <elf.h>
 #include <inttypes.h>
@@ -24,11 +24,15 @@ struct elf_segment {
     uint64_t size;      /* bytes of memory that it stands for */
 };
 
+/* /proc/kcore says so of vmalloc and module space, whose pages are in its other segments as well. */
+#define PHYS_NOWHERE UINT64_MAX
+
 /* What is known of the segments once all have been seen. */
 struct elf_tally {
     size_t loads;
     size_t loads_above_zero; /* whose physical address is not 0 */
     size_t notes;
+    size_t nowhere;          /* segments of virtual memory whose place in physical memory is not told */
     uint64_t filtered;       /* segments with more memory than file... */
     uint64_t filtered_bytes; /* ...and by how much; wraps on a made-up file */
 };
@@ -59,6 +63,10 @@ static bool elf_add_segment(struct lkmfs_image *image, const struct elf_segment 
         return elf_notes_read(image->file, segment->offset, segment->file_size, &image->hints, log);
     if (segment->type != PT_LOAD)
         return true;
+    if (segment->phys == PHYS_NOWHERE) {
+        tally->nowhere++;
+        return true;
+    }
 
     /* makedumpfile leaves out pages at the end of a segment, of whatever kind it was told to: not there, not zeros. */
     if (segment->size > segment->file_size) {
@@ -111,6 +119,11 @@ static bool elf_open(struct lkmfs_image *image, struct lkmfs_log *log, struct lk
                           "%s is the core of a process, not of a machine; acquire the whole memory, for example with "
                           "avml or LiME",
                           image->file->path);
+    if (tally.nowhere)
+        lkmfs_log_add(log, LKMFS_LOG_NOTE,
+                      "elf: %zu segments of virtual memory only, as in /proc/kcore: a live system changes under the "
+                      "reader",
+                      tally.nowhere);
     if (tally.filtered)
         lkmfs_log_add(log, LKMFS_LOG_DOUBT,
                       "elf: %" PRIu64 " segments leave out %" PRIu64

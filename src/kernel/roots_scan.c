@@ -88,6 +88,8 @@ static void look_for_text(const struct scan *scan, const uint8_t *bytes, size_t 
 
 static void show_progress(struct scan *scan, size_t size)
 {
+    if (!scan->total)
+        return;
     unsigned before = (unsigned)(scan->done * 100 / scan->total);
     scan->done += size;
     unsigned now = (unsigned)(scan->done * 100 / scan->total);

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from formatslib import avml, codecs, elf, kdump, qemu, vmware, xen
-from formatslib.check import Case, Checker, Failure, Skip
+from formatslib import avml, codecs, elf, kdump, qemu, remote, vmware, xen
+from formatslib.check import Case, Checker, Skip
 from formatslib.memory import Memory
 
 
@@ -70,6 +70,12 @@ def write_elf(checker: Checker, memory: Memory, folder: Path) -> None:
     checker.same(folder / "vmcore", "ELF")
 
 
+def write_kcore(checker: Checker, memory: Memory, folder: Path) -> None:
+    """A core like /proc/kcore."""
+    elf.write_kcore(memory, kernel_of(checker, memory), folder / "kcore")
+    checker.same(folder / "kcore", "ELF")
+
+
 def split_case(memory: Memory, names: list[str], given: int) -> Case:
     """A raw image in parts."""
     def check(checker: Checker, folder: Path) -> None:
@@ -116,6 +122,7 @@ def all_cases(memory: Memory) -> list[Case]:
         written(memory, "avml-2.lime.compressed", "AVML", avml.write),
         written(memory, "avml-mixed.raw", "LiME", lambda memory, path: avml.write(memory, path, mixed=True)),
         ("elf-vmcore", lambda checker, folder: write_elf(checker, memory, folder)),
+        ("elf-kcore", lambda checker, folder: write_kcore(checker, memory, folder)),
         kdump_case(memory, "zlib", 6),
         kdump_case(memory, "lzo", 5),
         kdump_case(memory, "snappy", 3, level=0),
@@ -134,4 +141,5 @@ def all_cases(memory: Memory) -> list[Case]:
         split_case(memory, ["mem.001", "mem.002", "mem.003"], 0),
         split_case(memory, ["mem.raw.aa", "mem.raw.ab", "mem.raw.ac", "mem.raw.ad"], 2),
         makedumpfile_case(memory, "makedumpfile-split", "kdump", "--split", "-c", "-d", "31", split=True),
+        *remote.cases(memory),
     ]
