@@ -148,6 +148,8 @@ static bool set_known(struct cli_options *options, enum option_id option, const 
 {
     uint64_t number = 0;
     const char *name = table[option].name;
+    if (!value)
+        value = ""; /* options_set() saw to it that those below that need one have it */
     switch (option) {
     case OPTION_HOLE:
         return set_hole(options, value, err);

@@ -206,7 +206,7 @@ bool cache_size(struct cache *cache, size_t unit, unsigned part, uint64_t *ret, 
         return true;
 
     const uint8_t *bytes;
-    size_t size;
+    size_t size = 0;
     if (!cache_hold(cache, unit, part, &bytes, &size, err))
         return false;
     cache_drop(cache, unit, part);

@@ -1,5 +1,6 @@
 #include "fs/fuse_mount.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +72,9 @@ static bool serve(struct fuse_session *session, struct fuse_state *state, const 
         return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "cannot go to the background: use -f to stay in the foreground");
     if (options->timeout && !fuse_idle_start(&state->idle, options->timeout, options->mountpoint))
         return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "cannot start the thread that timeout= needs");
-    if (fuse_session_loop_mt(session, config) < 0)
+    int result = fuse_session_loop_mt(session, config);
+    /* An unmount that overtakes a request aborts it (fuse_dev_do_read() in the kernel): as orderly as any. */
+    if (result < 0 && result != -ECONNABORTED)
         return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "serving '%s' ended with an error", options->mountpoint);
     return true;
 }

@@ -9,6 +9,7 @@
 #define PARAMETERS_MAX 1024
 #define NAME_LIMIT     256
 #define VALUE_LIMIT    1024
+#define ELEMENTS_MAX   64
 
 /* Kinds by the kernel's own ops: param_ops_<name>. `size` 0 is a pointer to text. */
 struct parameter_kind {
@@ -23,14 +24,14 @@ static const struct parameter_kind kinds[] = {
     {"param_ops_uint", "uint", 4, false},       {"param_ops_long", "long", 8, true},
     {"param_ops_ulong", "ulong", 8, false},     {"param_ops_ullong", "ullong", 8, false},
     {"param_ops_hexint", "hexint", 4, false},   {"param_ops_bool", "bool", 1, false},
-    {"param_ops_invbool", "invbool", 1, false}, {"param_ops_bint", "bool", 4, true},
+    {"param_ops_invbool", "invbool", 1, false}, {"param_ops_bint", "bint", 4, true},
     {"param_ops_charp", "charp", 0, false},
 };
 
 struct parameter_layout {
     uint64_t size;
     struct lkmfs_field name, ops, perm, arg;
-    struct lkmfs_field array_ops, string_text;
+    struct lkmfs_field array_ops, array_max, array_size, array_num, array_elements, string_text;
 };
 
 static bool layout_init(const struct lkmfs_types *types, struct parameter_layout *l)
@@ -41,6 +42,10 @@ static bool layout_init(const struct lkmfs_types *types, struct parameter_layout
            lkmfs_types_field(types, "kernel_param", "perm", &l->perm) &&
            lkmfs_types_field(types, "kernel_param", "arg", &l->arg) &&
            lkmfs_types_field(types, "kparam_array", "ops", &l->array_ops) &&
+           lkmfs_types_field(types, "kparam_array", "max", &l->array_max) &&
+           lkmfs_types_field(types, "kparam_array", "elemsize", &l->array_size) &&
+           lkmfs_types_field(types, "kparam_array", "num", &l->array_num) &&
+           lkmfs_types_field(types, "kparam_array", "elem", &l->array_elements) &&
            lkmfs_types_field(types, "kparam_string", "string", &l->string_text);
 }
 
@@ -83,6 +88,23 @@ static const char *value_at(const struct lkmfs_modules *modules, struct arena *a
                            : arena_format(arena, "%" PRIu64, value);
 }
 
+/* param_array_get(): the values with commas between, as many as *num says, or all where there is no num. */
+static const char *array_value(const struct lkmfs_modules *modules, struct arena *arena,
+                               const struct parameter_layout *l, const struct parameter_kind *kind, uint64_t array)
+{
+    uint64_t count = field_at(modules, array, &l->array_max), num = field_at(modules, array, &l->array_num);
+    uint64_t size = field_at(modules, array, &l->array_size), at = field_at(modules, array, &l->array_elements);
+    uint32_t used;
+    if (num && lkmfs_space_u32(modules->space, num, &used))
+        count = min_u64(count, used);
+    const char *text = "";
+    for (uint64_t i = 0; text && i < min_u64(count, ELEMENTS_MAX); i++) {
+        const char *value = value_at(modules, arena, kind, at + i * size);
+        text = value ? arena_format(arena, "%s%s%s", text, i ? "," : "", value) : NULL;
+    }
+    return text;
+}
+
 static struct lkmfs_parameter read_parameter(const struct lkmfs_modules *modules, struct arena *arena,
                                              const struct parameter_layout *l, uint64_t at)
 {
@@ -97,6 +119,7 @@ static struct lkmfs_parameter read_parameter(const struct lkmfs_modules *modules
     } else if (ops_named(modules, ops, "param_array_ops")) {
         kind = kind_of(modules, field_at(modules, arg, &l->array_ops));
         ret.type = kind ? arena_format(arena, "array of %s", kind->type) : "";
+        ret.value = kind ? array_value(modules, arena, l, kind, arg) : NULL;
     } else if (ops_named(modules, ops, "param_ops_string")) {
         ret.type = "string";
         ret.value = string_at(modules, arena, field_at(modules, arg, &l->string_text), VALUE_LIMIT);

@@ -61,6 +61,8 @@ void layout_clear(struct layout *layout);
 
 /* sections.c: drafts every section that sect_attrs lists and those that are known to be there without. */
 bool layout_draft_sections(struct layout *layout);
+/* lost_sections.c: the same for a module that has no sect_attrs any more. */
+bool layout_recover_sections(struct layout *layout);
 /* The view of a section that is added after layout_draft_sections(); NULL without memory. */
 struct view *layout_add_section(struct layout *layout, const char *name, enum lkmfs_region_kind region);
 

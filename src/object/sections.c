@@ -115,6 +115,8 @@ static bool draft_standard(struct layout *layout)
 bool layout_draft_sections(struct layout *layout)
 {
     const struct lkmfs_module *module = layout->draft->module;
+    if (!module->section_count && !layout_recover_sections(layout))
+        return false;
     for (size_t i = 0; i < module->section_count; i++) {
         if (!is_symbol_table(module->sections[i].name) && !draft_listed(layout, &module->sections[i]))
             return false;

@@ -42,7 +42,7 @@ static void ask(const struct lkmfs_types *types, const struct synth_types *in)
         for (size_t j = 0; j < s->count; j++)
             (void)lkmfs_types_field(types, s->name, s->members[j].name, &field);
     }
-    static const char *const paths[] = {"mkobj.mod", "mkobj.kobj.name", "core_kallsyms.symtab", "list.next",
+    static const char *const paths[] = {"mkobj.mod",      "mkobj.kobj.name", "core_kallsyms.symtab", "list.next",
                                         "refcnt.counter", "arch.orc_unwind", "core_layout.base"};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         (void)lkmfs_types_field(types, "module", paths[i], &field);

@@ -12,8 +12,7 @@ static void put_magic(uint8_t *bytes, size_t size)
 {
     static const char digits[] = "0123456789abcdef", magic[] = FUZZ_MAGIC;
     for (size_t i = 0; i + 1 < sizeof(magic) && i / 2 < size; i += 2)
-        bytes[i / 2] =
-            (uint8_t)((strchr(digits, magic[i]) - digits) << 4 | (strchr(digits, magic[i + 1]) - digits));
+        bytes[i / 2] = (uint8_t)((strchr(digits, magic[i]) - digits) << 4 | (strchr(digits, magic[i + 1]) - digits));
 }
 
 static void check_ranges(const struct lkmfs_image *image)

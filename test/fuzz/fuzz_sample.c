@@ -5,13 +5,30 @@
 static void add_values(struct fuzz_sample *s)
 {
     const struct synth_kernel *k = s->sample.kernel;
-    static const uint64_t absurd[] = {0, 1, 8, 0x7f, 0xff, 0xfff, 0x1000, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff,
-                                      0x80000000, 0xffffffff, 0x100000000, 0x0000800000000000, 0xdead000000000100,
-                                      0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff};
+    static const uint64_t absurd[] = {0,
+                                      1,
+                                      8,
+                                      0x7f,
+                                      0xff,
+                                      0xfff,
+                                      0x1000,
+                                      0x7fff,
+                                      0x8000,
+                                      0xffff,
+                                      0x10000,
+                                      0x7fffffff,
+                                      0x80000000,
+                                      0xffffffff,
+                                      0x100000000,
+                                      0x0000800000000000,
+                                      0xdead000000000100,
+                                      0x7fffffffffffffff,
+                                      0x8000000000000000,
+                                      0xffffffffffffffff};
     for (size_t i = 0; i < sizeof(absurd) / sizeof(absurd[0]); i++)
         pokes_add_value(&s->pokes, absurd[i]);
-    const uint64_t places[] = {k->text, k->rodata, k->data, k->end, k->direct, k->at.modules, k->at.mod_tree,
-                               k->kallsyms_start, k->btf, k->heap_next, k->module_next};
+    const uint64_t places[] = {k->text,        k->rodata,         k->data, k->end,       k->direct,     k->at.modules,
+                               k->at.mod_tree, k->kallsyms_start, k->btf,  k->heap_next, k->module_next};
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
         pokes_add_value(&s->pokes, places[i]);
     for (size_t i = 0; i < SYNTH_SAMPLES; i++) {

@@ -172,7 +172,7 @@ Test(image_elf, segments_above_physical_memory_are_left_out)
 {
     struct builder builder = {0};
     builder_elf_header(&builder, 3);
-    builder_elf_segment(&builder, &(struct builder_segment){PT_LOAD, DATA_AT(3), UINT64_MAX, 0x100, 0x100});
+    builder_elf_segment(&builder, &(struct builder_segment){PT_LOAD, DATA_AT(3), UINT64_MAX - 1, 0x100, 0x100});
     builder_elf_segment(&builder, &(struct builder_segment){PT_LOAD, DATA_AT(3), 0x1000, 0x100, 0x100});
     builder_elf_segment(&builder, &(struct builder_segment){PT_LOAD, UINT64_MAX - 8, 0x3000, 0x100, UINT64_MAX});
     builder_memory(&builder, 0x1000, 0x100);
@@ -181,6 +181,22 @@ Test(image_elf, segments_above_physical_memory_are_left_out)
     expect_ranges(opened.image, 1);
     expect_memory(opened.image, 0x1000, 0x200, 0x100);
     cr_assert_eq(lkmfs_log_doubts(opened.log), 3);
+    opened_close(&opened);
+}
+
+Test(image_elf, virtual_segments_of_a_live_system_are_no_loss)
+{
+    struct builder builder = {0};
+    builder_elf_header(&builder, 2);
+    builder_elf_segment(&builder, &(struct builder_segment){PT_LOAD, (uint64_t)1 << 46, UINT64_MAX, 1 << 30, 1 << 30});
+    builder_elf_segment(&builder, &(struct builder_segment){PT_LOAD, DATA_AT(2), 0x1000, 0x100, 0x100});
+    builder_memory(&builder, 0x1000, 0x100);
+    struct opened opened = open_elf(&builder);
+
+    expect_ranges(opened.image, 1);
+    expect_memory(opened.image, 0x1000, 0x200, 0x100);
+    cr_assert(opened_log_has(&opened, "live"));
+    cr_assert_eq(lkmfs_log_doubts(opened.log), 0);
     opened_close(&opened);
 }
 

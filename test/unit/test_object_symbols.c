@@ -114,3 +114,26 @@ Test(object_symbols, kernels_that_keep_code_symbols_only_get_those_of_the_tables
     cr_expect_eq(symbol_called(fake, "cleanup_module")->from, LKMFS_FROM_INFERRED);
     fake_module_free(fake);
 }
+
+Test(object_symbols, a_module_without_a_section_list_is_told_by_tables_and_symbols)
+{
+    struct fake_module *fake = fake_module_new();
+    fake->module.exit = fake_address(FAKE_TEXT, 0x40);
+    fake->module.address = fake_address(FAKE_DATA, 0x40);
+    fake_table(fake, "__param", FAKE_RODATA, 0x80, 1, 40);
+    fake_fill(fake, FAKE_TEXT, 0, 0x60);
+    fake_symbol(fake, "code", fake_address(FAKE_TEXT, 0), 0x20, 1, ELF64_ST_INFO(STB_LOCAL, STT_FUNC), 't');
+    fake_symbol(fake, "leave", fake_address(FAKE_TEXT, 0x40), 0x10, 5, ELF64_ST_INFO(STB_LOCAL, STT_FUNC), 't');
+    fake_symbol(fake, "object", fake_address(FAKE_DATA, 0), 8, 11, LOCAL_OBJECT, 'd');
+    fake_symbol(fake, "zeroed", fake_address(FAKE_DATA, 0x240), 8, 15, LOCAL_OBJECT, 'b');
+    cr_assert(fake_layout(fake));
+    symtab_draft(&fake->layout);
+    cr_expect_str_eq(section_of(fake, "code"), ".text");
+    cr_expect_str_eq(section_of(fake, "leave"), ".exit.text");
+    cr_expect_str_eq(section_of(fake, "object"), ".data");
+    cr_expect_str_eq(section_of(fake, "zeroed"), ".bss");
+    cr_expect_eq(fake_find(fake, "__param")->size, 40);
+    cr_expect_eq(fake_find(fake, ".gnu.linkonce.this_module")->size, 0x200);
+    cr_expect_eq(fake_find(fake, ".exit.text")->original_index, 5);
+    fake_module_free(fake);
+}

@@ -84,9 +84,7 @@ static void do_disp(const struct sweep *s)
     if (s->in.gs && s->in.no_base)
         found = value >= PERCPU_FIRST &&
                 (target_find(s->r, value, 0, TARGET_EXACT, &target) || target_percpu(s->r, value, 0, &target));
-    else if (is_kernel_map(value))
-        found = target_find(s->r, value, 0, 0, &target);
-    else if (value >= s->r->percpu && value < s->r->percpu_end)
+    else if (is_kernel_map(value) || (value >= s->r->percpu && value < s->r->percpu_end))
         found = target_find(s->r, value, 0, 0, &target);
     else if (s->in.no_base && !s->in.gs && value > PERCPU_FIRST && value < s->r->context->percpu_end)
         found = target_import(s->r, value, 0, &target);

@@ -144,9 +144,11 @@ static void relocate_crc(struct restore *r, const struct field_place *field)
         section_named(r, strcmp(field->section->name, "__kcrctab") == 0 ? "__ksymtab" : "__ksymtab_gpl", &index);
     uint64_t at = field->from / 4 * 12 + 4;
     char name[256];
-    if (!field->section->has_rela || !exports || at + 4 > exports->size || le32(field->bytes) == 0)
+    uint8_t offset[4]; /* from memory: the table's own bytes may be restored already */
+    if (!field->section->has_rela || !exports || at + 4 > exports->size || le32(field->bytes) == 0 ||
+        !context_read(r->context, exports->address + at, offset, sizeof(offset)))
         return;
-    uint64_t string = exports->address + at + (uint64_t)(int64_t)(int32_t)le32(exports->data + at);
+    uint64_t string = exports->address + at + (uint64_t)(int64_t)(int32_t)le32(offset);
     size_t length = 0;
     while (length + 1 < sizeof(name) && context_read(r->context, string + length, name + length, 1) && name[length])
         length++;

@@ -1,0 +1,337 @@
+/*
+ * make_corpus.c - writes the inputs that fuzzing starts from: one sound file of each format, and lists of pokes.
+ *
+ * Usage: make_corpus FOLDER
+ */
+#include <elf.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include "pokes.h"
+#include "synth_sample.h"
+
+#define BLOCK 4096
+
+static const char *corpus;
+
+static void save(const char *target, const char *name, struct synth_bytes *bytes)
+{
+    char path[512];
+    (void)mkdir(corpus, 0755);
+    (void)snprintf(path, sizeof(path), "%s/%s", corpus, target);
+    (void)mkdir(path, 0755);
+    (void)snprintf(path, sizeof(path), "%s/%s/%s", corpus, target, name);
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(bytes->bytes, 1, bytes->size, file) != bytes->size || fclose(file) != 0)
+        synth_die("%s can't be written", path);
+    synth_bytes_free(bytes);
+}
+
+static void put(struct synth_bytes *b, const void *bytes, size_t size)
+{
+    if (size)
+        memcpy(synth_bytes_add(b, size), bytes, size);
+}
+
+static void put_be(struct synth_bytes *b, uint64_t value, unsigned width)
+{
+    for (unsigned i = width; i-- > 0;)
+        synth_bytes_le(b, value >> (8 * i), 1);
+}
+
+static void put_memory(struct synth_bytes *b, size_t size)
+{
+    uint8_t *at = synth_bytes_add(b, size);
+    for (size_t i = 0; i < size; i++)
+        at[i] = (uint8_t)(i * 31 >> 4);
+}
+
+static void put_lime(struct synth_bytes *b, uint64_t start, size_t size)
+{
+    put(b, "EMiL\1\0\0\0", 8);
+    synth_bytes_le(b, start, 8);
+    synth_bytes_le(b, start + size - 1, 8);
+    synth_bytes_le(b, 0, 8);
+    put_memory(b, size);
+}
+
+static void make_lime(void)
+{
+    struct synth_bytes b = {0};
+    put_lime(&b, 0x3000, 0x1800);
+    put_lime(&b, 0x1000, 0x1000);
+    put_lime(&b, 0x2000, 0x2000);
+    save("fuzz_image_lime", "overlapping", &b);
+    put_lime(&b, 0, 0x400);
+    put(&b, "EMiL\1\0\0\0", 8);
+    synth_bytes_le(&b, 0x10000, 8);
+    synth_bytes_le(&b, UINT64_MAX, 8);
+    save("fuzz_image_lime", "cut", &b);
+}
+
+static void put_segment(struct synth_bytes *b, uint32_t type, uint64_t offset, uint64_t phys, uint64_t size)
+{
+    const uint64_t words[] = {offset, 0xffff888000000000 + phys, phys, size, size, 0};
+    synth_bytes_le(b, type, 4);
+    synth_bytes_le(b, PF_R, 4);
+    for (size_t i = 0; i < 6; i++)
+        synth_bytes_le(b, words[i], 8);
+}
+
+static void put_note(struct synth_bytes *b, const char *name, const void *desc, size_t size)
+{
+    size_t name_size = strlen(name) + 1;
+    synth_bytes_le(b, name_size, 4);
+    synth_bytes_le(b, size, 4);
+    synth_bytes_le(b, 0, 4);
+    put(b, name, name_size);
+    synth_bytes_align(b, 4);
+    put(b, desc, size);
+    synth_bytes_align(b, 4);
+}
+
+static void put_notes(struct synth_bytes *b)
+{
+    uint8_t cpu[440] = {0};
+    synth_le(cpu, 1, 4);
+    synth_le(cpu + 4, sizeof(cpu), 4);
+    synth_le(cpu + 392, 0x80000001, 8); /* CR0: paging is on */
+    synth_le(cpu + 416, 0x1000, 8);     /* CR3 */
+    put_note(b, "QEMU", cpu, sizeof(cpu));
+    put_note(b, "VMCOREINFO", "OSRELEASE=6.1\nNUMBER(phys_base)=0\nSYMBOL(swapper_pg_dir)=ffffffff82000000\n", 70);
+}
+
+static void make_elf(void)
+{
+    static const uint8_t ident[EI_NIDENT] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT};
+    struct synth_bytes b = {0}, notes = {0};
+    put_notes(&notes);
+    uint64_t at = sizeof(Elf64_Ehdr) + 3 * sizeof(Elf64_Phdr);
+    put(&b, ident, sizeof(ident));
+    synth_bytes_le(&b, ET_CORE, 2);
+    synth_bytes_le(&b, EM_X86_64, 2);
+    synth_bytes_le(&b, 1, 4);
+    synth_bytes_le(&b, 0, 8);
+    synth_bytes_le(&b, sizeof(Elf64_Ehdr), 8);
+    synth_bytes_le(&b, 0, 8);
+    synth_bytes_le(&b, 0, 4);
+    const uint16_t sizes[] = {sizeof(Elf64_Ehdr), sizeof(Elf64_Phdr), 3, 0, 0, 0};
+    for (size_t i = 0; i < 6; i++)
+        synth_bytes_le(&b, sizes[i], 2);
+    put_segment(&b, PT_NOTE, at, 0, notes.size);
+    put_segment(&b, PT_LOAD, at + notes.size, 0, 0x1000);
+    put_segment(&b, PT_LOAD, at + notes.size + 0x1000, 0x100000, 0x1000);
+    put(&b, notes.bytes, notes.size);
+    put_memory(&b, 0x2000);
+    synth_bytes_free(&notes);
+    save("fuzz_image_elf", "qemu", &b);
+}
+
+/* Snappy's framing: the stream's name, a plain chunk and a packed one that is a single literal and a copy of it. */
+static void make_avml(void)
+{
+    struct synth_bytes b = {0};
+    put(&b, "AVML\2\0\0\0", 8);
+    const uint64_t words[] = {0x1000, 0x1000 + 0x200 - 1, 0};
+    for (size_t i = 0; i < 3; i++)
+        synth_bytes_le(&b, words[i], 8);
+    put(&b, "\xff\x06\0\0sNaPpY", 10);
+    put(&b, "\1\4\1\0", 4); /* plain, 4 + 256 bytes */
+    synth_bytes_le(&b, 0, 4);
+    put_memory(&b, 0x100);
+    static const uint8_t packed[] = {0x00, 18,  0,   0,   0,    0, 0, 0,    0x80, 0x02, 0x0c,
+                                     'a',  'b', 'c', 'd', 0xfe, 4, 0, 0xfe, 4,    0,    0xfe};
+    put(&b, packed, sizeof(packed));
+    put(&b, "\4\0\0\0\0\0\0\0\0", 9);
+    save("fuzz_image_avml", "two_chunks", &b);
+}
+
+static void put_kdump(struct synth_bytes *b)
+{
+    uint8_t page[BLOCK], packed[2 * BLOCK];
+    uLongf size = sizeof(packed);
+    memset(page, 0x5a, sizeof(page));
+    if (compress(packed, &size, page, BLOCK) != Z_OK)
+        synth_die("zlib fails");
+    put(b, "KDUMP   ", 8);
+    synth_bytes_le(b, 6, 4);
+    (void)synth_bytes_add(b, 424 - b->size);
+    const uint32_t sizes[] = {0, BLOCK, 1, 2, 40};
+    for (size_t i = 0; i < 5; i++)
+        synth_bytes_le(b, sizes[i], 4);
+    (void)synth_bytes_add(b, BLOCK - b->size + 8);
+    synth_bytes_le(b, 1, 4); /* dump level */
+    (void)synth_bytes_add(b, 4 * BLOCK - b->size);
+    synth_le(b->bytes + BLOCK + 96, 40, 8);
+    b->bytes[2 * BLOCK] = 0xff;
+    b->bytes[3 * BLOCK] = 0x16; /* pages 1, 2 and 4 */
+    uint64_t data = 4 * BLOCK + 3 * 24;
+    for (unsigned i = 0; i < 3; i++) {
+        synth_bytes_le(b, i ? data + BLOCK : data, 8);
+        synth_bytes_le(b, i ? size : BLOCK, 4);
+        synth_bytes_le(b, i ? 1 : 0, 4);
+        synth_bytes_le(b, 0, 8);
+    }
+    put_memory(b, BLOCK);
+    put(b, packed, size);
+}
+
+static void make_kdump(void)
+{
+    struct synth_bytes b = {0}, flat = {0};
+    put_kdump(&b);
+    put(&flat, "makedumpfile\0\0\0\0", 16);
+    put_be(&flat, 1, 8);
+    put_be(&flat, 1, 8);
+    (void)synth_bytes_add(&flat, BLOCK - flat.size);
+    for (size_t at = 0; at < b.size; at += 2 * BLOCK) {
+        size_t part = b.size - at < 2 * BLOCK ? b.size - at : 2 * BLOCK;
+        put_be(&flat, at, 8);
+        put_be(&flat, part, 8);
+        put(&flat, b.bytes + at, part);
+    }
+    put_be(&flat, UINT64_MAX, 8);
+    put_be(&flat, UINT64_MAX, 8);
+    save("fuzz_image_kdump", "three_pages", &b);
+    save("fuzz_image_flat", "of_a_kdump", &flat);
+}
+
+static void put_qemu(struct synth_bytes *b)
+{
+    put(b, "QEVM\0\0\0\3\7\0\0\0\2pc", 15);
+    put(b, "\1\0\0\0\2\3ram\0\0\0\0\0\0\0\4", 17);
+    put_be(b, 0x10000 | 4, 8);
+    put(b, "\6pc.ram", 7);
+    put_be(b, 0x10000, 8);
+    put_be(b, 0x10, 8);
+    put(b, "\x7e\0\0\0\2\3\0\0\0\2", 10);
+    put_be(b, 0x1000 | 8, 8);
+    put(b, "\6pc.ram", 7);
+    put_memory(b, BLOCK);
+    put_be(b, 0x2000 | 0x22, 8);
+    synth_bytes_le(b, 0x77, 1);
+    put_be(b, 0x10, 8);
+}
+
+static void make_qemu(void)
+{
+    struct synth_bytes b = {0};
+    put_qemu(&b);
+    save("fuzz_image_qemu", "two_pages", &b);
+    put(&b, "LibvirtQemudSave\2\0\0\0\10\0\0\0\1\0\0\0\0\0\0\0", 32);
+    (void)synth_bytes_add(&b, 92 - b.size);
+    put(&b, "<domain>", 8);
+    put_qemu(&b);
+    save("fuzz_image_libvirt", "two_pages", &b);
+}
+
+static void put_item(struct synth_bytes *b, const char *name, unsigned indices, uint32_t index, uint64_t value,
+                     unsigned width)
+{
+    synth_bytes_le(b, width | indices << 6, 1);
+    synth_bytes_le(b, strlen(name), 1);
+    put(b, name, strlen(name));
+    for (unsigned i = 0; i < indices; i++)
+        synth_bytes_le(b, index, 4);
+    synth_bytes_le(b, value, width);
+}
+
+static void make_vmware(void)
+{
+    struct synth_bytes b = {0};
+    put(&b, "\xd2\xbe\xd2\xbe\x08\0\0\0\2\0\0\0", 12);
+    size_t groups = b.size;
+    (void)synth_bytes_add(&b, 2 * 80);
+    memcpy(b.bytes + groups, "cpu", 3);
+    memcpy(b.bytes + groups + 80, "memory", 6);
+    synth_le(b.bytes + groups + 64, b.size, 8);
+    put_item(&b, "CR64", 2, 3, 0x1000, 8);
+    synth_bytes_le(&b, 0, 2);
+    synth_le(b.bytes + groups + 80 + 64, b.size, 8);
+    put_item(&b, "regionsCount", 0, 0, 2, 4);
+    for (uint32_t i = 0; i < 2; i++) {
+        put_item(&b, "regionPageNum", 1, i, i, 4);
+        put_item(&b, "regionPPN", 1, i, 16 * i, 4);
+        put_item(&b, "regionSize", 1, i, 1, 4);
+    }
+    synth_bytes_le(&b, 0x3f, 1);
+    synth_bytes_le(&b, 6, 1);
+    put(&b, "Memory", 6);
+    synth_bytes_le(&b, 2 * BLOCK, 8);
+    synth_bytes_le(&b, 2 * BLOCK, 8);
+    synth_bytes_le(&b, 0, 2);
+    put_memory(&b, 2 * BLOCK);
+    synth_bytes_le(&b, 0, 2);
+    save("fuzz_image_vmware", "two_regions", &b);
+}
+
+/* The same lists of pokes do for all that take them: no poke, one of each way and width, a few together. */
+static void make_pokes(const char *target, unsigned kinds, unsigned lead)
+{
+    for (unsigned kind = 0; kind < kinds; kind++) {
+        struct synth_bytes b = {0};
+        char name[32];
+        synth_bytes_le(&b, kind, lead);
+        (void)snprintf(name, sizeof(name), "none_%u", kind);
+        save(target, name, &b);
+        synth_bytes_le(&b, kind, lead);
+        for (unsigned i = 0; i < 12; i++) {
+            synth_bytes_le(&b, i * 3 + kind, 1);
+            synth_bytes_le(&b, i * 40, 2);
+            synth_bytes_le(&b, i | (i % 4) << 4, 1);
+            synth_bytes_le(&b, i * UINT64_C(0x0101010101010101), 8);
+        }
+        (void)snprintf(name, sizeof(name), "some_%u", kind);
+        save(target, name, &b);
+    }
+}
+
+static void make_options(void)
+{
+    static const char *const lists[] = {"0rw,dtb=0x1000,cache=16", "1ro,nofail,user=me,threads=4,verbose,whatever",
+                                        "0allow_other,timeout=60,nonempty", "0symbols=a\\,b,types=auto,hole=1-2"};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        struct synth_bytes b = {0};
+        char name[16];
+        (void)snprintf(name, sizeof(name), "list_%zu", i);
+        put(&b, lists[i], strlen(lists[i]));
+        save("fuzz_options", name, &b);
+    }
+}
+
+static void make_raw(void)
+{
+    struct synth_kernel *k =
+        synth_kernel_new(&(struct synth_kernel_options){.release = SYNTH_6_12, .text_phys = 0x200000});
+    struct synth_bytes b = {0};
+    put(&b, synth_phys(&k->memory, 0x98000, 0x10000), 0x10000);
+    save("fuzz_image_any", "raw", &b);
+    put(&b, "\x1f\x8b\x08", 3);
+    put_memory(&b, 4096);
+    save("fuzz_image_any", "gzip", &b);
+    synth_kernel_free(k);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2)
+        synth_die("usage: make_corpus FOLDER");
+    corpus = argv[1];
+    make_raw();
+    make_lime();
+    make_elf();
+    make_avml();
+    make_kdump();
+    make_qemu();
+    make_vmware();
+    make_pokes("fuzz_kallsyms", 17, 1);
+    make_pokes("fuzz_btf", 7, 1);
+    make_pokes("fuzz_paging", 2, 9);
+    make_pokes("fuzz_kernel", 4, 1);
+    make_pokes("fuzz_modules", 4, 1);
+    make_pokes("fuzz_object", 4, 1);
+    make_options();
+    return 0;
+}

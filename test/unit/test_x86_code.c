@@ -1,0 +1,315 @@
+/* Relocations of code, tables and data, and what addresses mean. */
+#include "test_x86_fixture.h"
+
+TestSuite(x86_code, .init = fixture_start, .fini = fixture_stop);
+
+static const uint8_t zeros[64];
+
+static void relative_to(uint8_t *code, size_t at, size_t end, uint64_t target)
+{
+    put_le32(code + at, (uint32_t)(target - TEXT - end));
+}
+
+Test(x86_code, calls_and_jumps)
+{
+    uint8_t code[64];
+    const uint8_t empty[] = {0xe8, 0, 0, 0, 0};
+    memset(code, 0x90, sizeof(code));
+    code[0] = code[5] = code[10] = 0xe8;
+    relative_to(code, 1, 5, EXPORT_KFREE);
+    relative_to(code, 6, 10, TEXT + 32);  /* a local function */
+    relative_to(code, 11, 15, TEXT + 48); /* a global one */
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_symbol("local", text, 32, 16, STB_LOCAL, STT_FUNC);
+    fixture_symbol("global", text, 48, 16, STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    expect_import(text, 1, R_X86_64_PLT32, "kfree", -4);
+    expect_bytes(text, 0, empty, sizeof(empty));
+    cr_assert_null(fixture_relocation(text, 6));
+    expect_bytes(text, 5, code + 5, 5);
+    const struct draft_relocation *call = fixture_relocation(text, 11);
+    cr_assert(call && call->type == R_X86_64_PLT32 && call->target.kind == DRAFT_TARGET_SYMBOL);
+    cr_assert_eq(call->target.addend, -4);
+    expect_no_doubt();
+}
+
+Test(x86_code, jump_to_a_far_global_without_proof_is_inferred)
+{
+    static uint8_t code[0x2000];
+    memset(code, 0x90, sizeof(code));
+    code[0] = 0xe9;
+    relative_to(code, 1, 5, TEXT + 0x1000);
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_symbol("first", text, 0, 16, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("far", text, 0x1000, 16, STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    const struct draft_relocation *jump = fixture_relocation(text, 1);
+    cr_assert(jump && jump->type == R_X86_64_PLT32 && jump->from == LKMFS_FROM_INFERRED);
+}
+
+Test(x86_code, jump_to_a_global_of_the_same_object_has_none)
+{
+    static uint8_t code[0x2000];
+    memset(code, 0x90, sizeof(code));
+    code[0] = 0xe9;
+    relative_to(code, 1, 5, TEXT + 0x1000);
+    code[0x1000] = 0xe8; /* and back to a local function before the jump: one object */
+    put_le32(code + 0x1001, (uint32_t)(0x10 - 0x1005));
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_symbol("local", text, 0x10, 16, STB_LOCAL, STT_FUNC);
+    fixture_symbol("first", text, 0, 16, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("far", text, 0x1000, 16, STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    /* local and far are bound; `first` lies before them, so only what is between may be resolved */
+    cr_assert_null(fixture_relocation(text, 0x1001));
+}
+
+Test(x86_code, operands)
+{
+    uint8_t code[] = {
+        0x48, 0x8b, 0x05, 0,    0,    0,    0,             /* mov data+8(%rip), %rax */
+        0x48, 0xc7, 0xc7, 0,    0,    0,    0,             /* mov $rodata+4, %rdi */
+        0x65, 0x48, 0x8b, 0x04, 0x25, 0,    0,    0, 0,    /* mov %gs:pcpu_hot, %rax */
+        0x65, 0x48, 0x8b, 0x04, 0x25, 0x28, 0,    0, 0,    /* mov %gs:0x28, %rax */
+        0x48, 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff,          /* mov $-1, %rax */
+        0x80, 0x3d, 0,    0,    0,    0,    0,             /* cmpb $0, data(%rip) */
+        0x48, 0xb8, 0,    0,    0,    0,    0,    0, 0, 0, /* movabs $kfree, %rax */
+        0x48, 0xc7, 0xc1, 0,    0,    0,    0,             /* mov $pcpu_hot+8, %rcx */
+    };
+    relative_to(code, 3, 7, DATA + 8);
+    put_le32(code + 10, (uint32_t)(RODATA + 4));
+    put_le32(code + 19, (uint32_t)EXPORT_PERCPU);
+    relative_to(code, 41, 46, DATA);
+    put_le64(code + 48, EXPORT_KFREE);
+    put_le32(code + 59, (uint32_t)EXPORT_PERCPU + 8);
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t data = fixture_section(".data", DATA, SHF_WRITE, zeros, sizeof(zeros));
+    uint32_t rodata = fixture_section(".rodata", RODATA, 0, zeros, sizeof(zeros));
+    fixture_restore();
+    expect_section(text, 3, R_X86_64_PC32, data, 8 - 4);
+    expect_section(text, 10, R_X86_64_32S, rodata, 4);
+    expect_import(text, 19, R_X86_64_32S, "const_pcpu_hot", 0);
+    cr_assert_null(fixture_relocation(text, 28));
+    cr_assert_null(fixture_relocation(text, 35));
+    expect_section(text, 41, R_X86_64_PC32, data, -5); /* an immediate follows the field */
+    expect_import(text, 48, R_X86_64_64, "kfree", 0);
+    expect_import(text, 59, R_X86_64_32S, "pcpu_hot", 8);
+    expect_no_doubt();
+}
+
+Test(x86_code, undecodable_bytes_are_left_and_told)
+{
+    uint8_t code[] = {0x06, 0x06, 0xe8, 0, 0, 0, 0};
+    relative_to(code, 3, 7, EXPORT_KFREE);
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_symbol("function", text, 2, 5, STB_LOCAL, STT_FUNC);
+    fixture_restore();
+    expect_doubt("no instruction");
+    expect_import(text, 3, R_X86_64_PLT32, "kfree", -4); /* in step again */
+}
+
+/* ---- tables ---- */
+
+Test(x86_code, bug_table_of_both_sizes)
+{
+    for (unsigned entry = 12; entry <= 16; entry += 4) {
+        uint8_t bytes[16] = {0};
+        put_le32(bytes, (uint32_t)(TEXT + 2 - TABLE));
+        put_le32(bytes + 4, (uint32_t)(RODATA - TABLE - 4));
+        if (entry == 16)
+            put_le32(bytes + 8, (uint32_t)(RODATA + 8 - TABLE - 8));
+        put_le16(bytes + entry - 4, 77);
+        put_le16(bytes + entry - 2, 0x905); /* BUGFLAG_DONE among others */
+        fixture.context.shapes.bug = entry;
+        uint32_t text = fixture_text(zeros, 16), rodata = fixture_section(".rodata", RODATA, 0, zeros, 32);
+        uint32_t table = fixture_section("__bug_table", TABLE, SHF_WRITE, bytes, entry);
+        fixture_restore();
+        expect_section(table, 0, R_X86_64_PC32, text, 2);
+        expect_section(table, 4, R_X86_64_PC32, rodata, 0);
+        if (entry == 16)
+            expect_section(table, 8, R_X86_64_PC32, rodata, 8);
+        cr_assert_eq(le16(fixture.draft.sections[table].data + entry - 4), 77);
+        cr_assert_eq(le16(fixture.draft.sections[table].data + entry - 2), 0x901);
+        fixture_stop();
+        fixture_start();
+    }
+}
+
+Test(x86_code, sorted_table_goes_back_to_section_order)
+{
+    /* In memory by address; .exit.text has the lower address but comes later in the file. */
+    const uint64_t places[] = {TEXT - 0x100, TEXT - 0xf0, TEXT, TEXT + 8};
+    const uint8_t orc[] = {1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4};
+    uint32_t text = fixture_text(zeros, 32);
+    uint32_t exit = fixture_section(".exit.text", TEXT - 0x100, SHF_EXECINSTR, zeros, 32);
+    uint32_t table = fixture_relative_table(".orc_unwind_ip", places, 4);
+    uint32_t unwind = fixture_section(".orc_unwind", RODATA, 0, orc, sizeof(orc));
+    fixture_restore();
+    expect_section(table, 0, R_X86_64_PC32, text, 0);
+    expect_section(table, 4, R_X86_64_PC32, text, 8);
+    expect_section(table, 8, R_X86_64_PC32, exit, 0);
+    expect_section(table, 12, R_X86_64_PC32, exit, 0x10);
+    cr_assert_eq(fixture.draft.sections[unwind].data[0], 3);
+    cr_assert_eq(fixture.draft.sections[unwind].data[23], 2);
+    cr_assert_eq(fixture.draft.sections[table].data_from, LKMFS_FROM_INFERRED);
+}
+
+Test(x86_code, unwind_entry_of_an_end_belongs_to_what_ends)
+{
+    const uint64_t places[] = {TEXT + 32};
+    uint32_t text = fixture_text(zeros, 32);
+    fixture_section(".exit.text", TEXT + 32, SHF_EXECINSTR, zeros, 32);
+    uint32_t table = fixture_relative_table(".orc_unwind_ip", places, 1);
+    fixture_section(".orc_unwind", RODATA, 0, zeros, 6);
+    fixture_restore();
+    expect_section(table, 0, R_X86_64_PC32, text, 32);
+}
+
+Test(x86_code, entries_of_freed_code_keep_their_section)
+{
+    const uint64_t places[] = {INIT + 16};
+    fixture_text(zeros, 32);
+    struct draft_section *init = draft_add_section(&fixture.draft, ".init.text");
+    *init = (struct draft_section){
+        .name = ".init.text", .address = INIT, .size = 64, .type = SHT_NOBITS, .flags = SHF_ALLOC | SHF_EXECINSTR};
+    uint32_t index = (uint32_t)(fixture.draft.section_count - 1);
+    uint32_t table = fixture_relative_table(".return_sites", places, 1);
+    fixture_restore();
+    expect_section(table, 0, R_X86_64_PC32, index, 16);
+    expect_no_doubt();
+}
+
+/* ---- data ---- */
+
+static uint32_t restore_words(const char *name, uint64_t flags, const uint64_t *words, size_t count)
+{
+    uint8_t bytes[256];
+    for (size_t i = 0; i < count; i++)
+        put_le64(bytes + i * 8, words[i]);
+    fixture_section(".text", TEXT, SHF_EXECINSTR, zeros, sizeof(zeros));
+    uint32_t index = fixture_section(name, DATA, flags, bytes, count * 8);
+    return index;
+}
+
+Test(x86_code, pointers_in_data)
+{
+    const uint64_t words[] = {TEXT + 8, EXPORT_KFREE, EXPORT_STRUCTS + 24, 0x1234, KERNEL_SECRET + 8};
+    uint32_t data = restore_words(".rodata", 0, words, 5);
+    fixture_restore();
+    expect_section(data, 0, R_X86_64_64, 0, 8);
+    expect_import(data, 8, R_X86_64_64, "kfree", 0);
+    expect_import(data, 16, R_X86_64_64, "kvm_caps", 24);
+    cr_assert_eq(fixture_relocation(data, 16)->from, LKMFS_FROM_INFERRED);
+    cr_assert_null(fixture_relocation(data, 24));
+    cr_assert_null(fixture_relocation(data, 32), "a symbol lies between: no member of the export before");
+}
+
+Test(x86_code, run_time_values_in_writable_data)
+{
+    /* A pointer into the heap, a non-exported kernel address, a static key's entries, an empty list head. */
+    uint8_t jumps[16] = {0};
+    const uint64_t words[] = {HEAP, KERNEL_FUNCTION, 1, TABLE | 1, DATA + 32, DATA + 32};
+    uint32_t data = restore_words(".data", SHF_WRITE, words, 6);
+    fixture_section("__jump_table", TABLE, SHF_WRITE, jumps, sizeof(jumps));
+    fixture_restore();
+    const uint8_t *bytes = fixture.draft.sections[data].data;
+    cr_assert_eq(le64(bytes), 0);
+    cr_assert_eq(le64(bytes + 8), 0);
+    cr_assert_eq(le64(bytes + 24), 1, "the key's type stays");
+    cr_assert_null(fixture_relocation(data, 24));
+    expect_section(data, 32, R_X86_64_64, data, 32);
+    expect_section(data, 40, R_X86_64_64, data, 32);
+}
+
+static uint32_t linked_head(void)
+{
+    const uint64_t words[] = {HEAP, HEAP + 64};
+    uint32_t data = restore_words(".data", SHF_WRITE, words, 2);
+    fixture_word(HEAP + 8, DATA);  /* next->prev */
+    fixture_word(HEAP + 64, DATA); /* prev->next */
+    return data;
+}
+
+Test(x86_code, list_head_in_use)
+{
+    uint32_t data = linked_head();
+    fixture_symbol("head", data, 0, 16, STB_LOCAL, STT_OBJECT);
+    fixture_restore();
+    expect_section(data, 0, R_X86_64_64, data, 0);
+    expect_section(data, 8, R_X86_64_64, data, 0);
+}
+
+Test(x86_code, list_node)
+{
+    uint32_t data = linked_head();
+    fixture_symbol("object", data, 0, 48, STB_LOCAL, STT_OBJECT);
+    fixture_restore();
+    cr_assert_eq(fixture.draft.sections[data].relocation_count, 0);
+    expect_bytes(data, 0, zeros, 16);
+}
+
+Test(x86_code, boundary_goes_to_the_section_of_the_symbol_there)
+{
+    const uint64_t words[] = {DATA + 16};
+    const uint8_t code[] = {0x48, 0xc7, 0xc7, 0x10, 0x00, 0x12, 0xc0}; /* mov $DATA+16, %rdi */
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_section(".data", DATA, SHF_WRITE, words, 8);
+    fixture.draft.sections[1].size = 8;
+    struct draft_section *bss = draft_add_section(&fixture.draft, ".bss");
+    *bss = (struct draft_section){
+        .name = ".bss", .address = DATA + 16, .type = SHT_NOBITS, .flags = SHF_ALLOC | SHF_WRITE};
+    uint32_t index = (uint32_t)(fixture.draft.section_count - 1);
+    fixture_symbol("key", index, 0, 0, STB_LOCAL, STT_OBJECT); /* empty, and so is its section */
+    fixture_restore();
+    expect_section(text, 3, R_X86_64_32S, index, 0);
+}
+
+Test(x86_code, loaded_view_is_left_alone)
+{
+    uint8_t code[] = {0xe8, 0, 0, 0, 0};
+    relative_to(code, 1, 5, EXPORT_KFREE);
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture.draft.kind = LKMFS_OBJECT_LOADED;
+    fixture_restore();
+    expect_bytes(text, 0, code, sizeof(code));
+    cr_assert_eq(fixture.draft.sections[text].relocation_count, 0);
+}
+
+/* ---- hostile bytes ---- */
+
+Test(x86_code, any_bytes_give_sound_relocations)
+{
+    static const char *const tables[] = {"__mcount_loc",     ".return_sites",
+                                         ".retpoline_sites", ".static_call_sites",
+                                         "__jump_table",     ".ibt_endbr_seal",
+                                         ".smp_locks",       ".call_sites",
+                                         ".altinstructions", ".parainstructions",
+                                         "__bug_table",      "__ex_table",
+                                         "__ksymtab",        "__kcrctab",
+                                         ".orc_unwind_ip",   ".data",
+                                         ".rodata",          "__patchable_function_entries"};
+    unsigned seed = 1;
+    for (size_t round = 0; round < 400; round++) {
+        uint8_t code[128], bytes[96];
+        for (size_t i = 0; i < sizeof(code); i++)
+            code[i] = (uint8_t)rand_r(&seed);
+        for (size_t i = 0; i < sizeof(bytes); i += 4) /* often near the code */
+            put_le32(bytes + i, rand_r(&seed) % 3 ? (uint32_t)(TEXT - TABLE) + (uint32_t)rand_r(&seed) % 140
+                                                  : (uint32_t)rand_r(&seed) * 3u);
+        uint32_t text = fixture_text(code, sizeof(code));
+        fixture_section(".altinstr_replacement", TEXT + 128, SHF_EXECINSTR, code, 40);
+        fixture_section(".orc_unwind", RODATA, 0, bytes, 30);
+        fixture_section(tables[round % (sizeof(tables) / sizeof(*tables))], TABLE, SHF_WRITE, bytes, 1 + round % 96);
+        fixture_symbol("a", text, 3, 16, STB_GLOBAL, STT_FUNC);
+        fixture_symbol("b", text, UINT64_MAX - 3, 16, STB_LOCAL, STT_FUNC);
+        fixture_symbol("c", 77, 3, UINT64_MAX, STB_LOCAL, STT_OBJECT);
+        fixture_restore();
+        for (size_t i = 0; i < fixture.draft.section_count; i++) {
+            const struct draft_section *section = &fixture.draft.sections[i];
+            for (size_t k = 0; k < section->relocation_count; k++)
+                cr_assert_leq(section->relocations[k].offset + 4, section->size);
+        }
+        fixture_stop();
+        fixture_start();
+    }
+}
