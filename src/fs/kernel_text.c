@@ -33,8 +33,8 @@ static char shown_letter(const struct lkmfs_exports *exports, bool one_table, si
                                                                    : symbol->letter;
 }
 
-static bool print_module(FILE *out, const struct lkmfs_modules *modules, const struct lkmfs_exports *exports,
-                         size_t index)
+static bool print_module_symbols(FILE *out, const struct lkmfs_modules *modules, const struct lkmfs_exports *exports,
+                                 size_t index)
 {
     const struct lkmfs_module *module = lkmfs_modules_at(modules, index);
     struct lkmfs_field gpl;
@@ -64,7 +64,7 @@ static bool print_symbols(FILE *out, const struct lkmfs_modules *modules)
         return false;
     bool ok = true;
     for (size_t i = 0; ok && i < lkmfs_modules_count(modules); i++)
-        ok = print_module(out, modules, exports, i);
+        ok = print_module_symbols(out, modules, exports, i);
     lkmfs_exports_close(exports);
     return ok;
 }

@@ -273,10 +273,12 @@ static void make_pokes(const char *target, unsigned kinds, unsigned lead)
     for (unsigned kind = 0; kind < kinds; kind++) {
         struct synth_bytes b = {0};
         char name[32];
-        synth_bytes_le(&b, kind, lead);
+        synth_bytes_le(&b, kind, 1);
+        (void)synth_bytes_add(&b, lead - 1);
         (void)snprintf(name, sizeof(name), "none_%u", kind);
         save(target, name, &b);
-        synth_bytes_le(&b, kind, lead);
+        synth_bytes_le(&b, kind, 1);
+        (void)synth_bytes_add(&b, lead - 1);
         for (unsigned i = 0; i < 12; i++) {
             synth_bytes_le(&b, i * 3 + kind, 1);
             synth_bytes_le(&b, i * 40, 2);

@@ -18,7 +18,7 @@ static uint32_t static_call_table(uint64_t key, bool tail)
 static void check_static_call(const uint8_t code[8], bool tail, bool known)
 {
     const uint8_t was[] = {tail ? 0xe9 : 0xe8, 0, 0, 0, 0};
-    uint32_t text = fixture_text(code, 8), table = static_call_table(EXPORT_KEY, tail);
+    uint32_t text = fixture_text(code, 5), table = static_call_table(EXPORT_KEY, tail);
     fixture_word(EXPORT_KEY, KERNEL_FUNCTION);
     fixture_restore();
     expect_section(table, 0, R_X86_64_PC32, text, 0);
@@ -185,7 +185,7 @@ Test(x86_calls, paravirt_direct_call)
     const uint8_t was[] = {0xff, 0x15, 0, 0, 0, 0};
     call_to(code, 0xe8, EXPORT_KFREE);
     code[5] = 0x90;
-    uint32_t text = restore_paravirt_site(code, sizeof(code), 1, 6);
+    uint32_t text = restore_paravirt_site(code, 6, 1, 6);
     expect_bytes(text, 0, was, sizeof(was));
     expect_import(text, 2, R_X86_64_PC32, "pv_ops", 8 - 4);
     expect_no_doubt();
@@ -194,7 +194,7 @@ Test(x86_calls, paravirt_direct_call)
 Test(x86_calls, paravirt_native_absolute)
 {
     const uint8_t code[8] = {0xfb, 0x66, 0x0f, 0x1f, 0x44, 0, 0}, was[] = {0xff, 0x14, 0x25, 0, 0, 0, 0};
-    uint32_t text = restore_paravirt_site(code, sizeof(code), 2, 7);
+    uint32_t text = restore_paravirt_site(code, 7, 2, 7);
     expect_bytes(text, 0, was, sizeof(was));
     expect_import(text, 3, R_X86_64_32S, "pv_ops", 16);
     expect_no_doubt();
@@ -205,7 +205,7 @@ Test(x86_calls, paravirt_damaged)
     uint8_t code[8] = {0};
     call_to(code, 0xe8, EXPORT_RETURN); /* not what its word holds */
     code[5] = 0x90;
-    restore_paravirt_site(code, sizeof(code), 1, 6);
+    restore_paravirt_site(code, 6, 1, 6);
     expect_doubt("paravirt call");
 }
 

@@ -51,17 +51,32 @@ Test(x86_code, jump_to_a_global_of_the_same_object_has_none)
 {
     static uint8_t code[0x2000];
     memset(code, 0x90, sizeof(code));
-    code[0] = 0xe9;
-    relative_to(code, 1, 5, TEXT + 0x1000);
-    code[0x1000] = 0xe8; /* and back to a local function before the jump: one object */
+    code[0x10] = 0xe9;
+    put_le32(code + 0x11, 0x1000 - 0x15);
+    code[0x1000] = 0xe8; /* a call back to a local function without relocation: one object */
     put_le32(code + 0x1001, (uint32_t)(0x10 - 0x1005));
     uint32_t text = fixture_text(code, sizeof(code));
     fixture_symbol("local", text, 0x10, 16, STB_LOCAL, STT_FUNC);
-    fixture_symbol("first", text, 0, 16, STB_GLOBAL, STT_FUNC);
     fixture_symbol("far", text, 0x1000, 16, STB_GLOBAL, STT_FUNC);
     fixture_restore();
-    /* local and far are bound; `first` lies before them, so only what is between may be resolved */
-    cr_assert_null(fixture_relocation(text, 0x1001));
+    cr_assert_null(fixture_relocation(text, 0x11));
+    expect_bytes(text, 0x10, code + 0x10, 5);
+    expect_no_doubt();
+}
+
+Test(x86_code, jump_into_what_was_another_section_keeps_its_relocation)
+{
+    uint8_t code[64];
+    memset(code, 0x90, sizeof(code));
+    code[0] = 0x0f; /* je to the cold part, which the linker merged into .text */
+    code[1] = 0x84;
+    put_le32(code + 2, 48 - 6);
+    fixture.context.shapes.text_merged = true;
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_symbol("hot", text, 0, 16, STB_LOCAL, STT_FUNC);
+    fixture_symbol("hot.cold", text, 48, 16, STB_LOCAL, STT_FUNC);
+    fixture_restore();
+    expect_section(text, 2, R_X86_64_PC32, text, 48 - 4);
 }
 
 Test(x86_code, operands)

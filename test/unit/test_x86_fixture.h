@@ -40,16 +40,16 @@
 #define HEAP            UINT64_C(0xffff888003400000)
 
 __attribute__((unused)) static struct import_name fixture_names[] = {
-    {EXPORT_PERCPU, "pcpu_hot", "const_pcpu_hot"},
-    {EXPORT_KFREE, "kfree", "kfree"},
-    {EXPORT_RETURN, "__x86_return_thunk", "__x86_return_thunk"},
-    {EXPORT_RAX, "__x86_indirect_thunk_rax", "__x86_indirect_thunk_rax"},
-    {EXPORT_R11, "__x86_indirect_thunk_r11", "__x86_indirect_thunk_r11"},
-    {EXPORT_HWEIGHT, "__sw_hweight64", "__sw_hweight64"},
-    {EXPORT_NET, "init_net", "init_net"},
-    {EXPORT_KEY, "__SCK__cond_resched", "__SCK__cond_resched"},
-    {EXPORT_PV, "pv_ops", "pv_ops"},
-    {EXPORT_STRUCTS, "kvm_caps", "kvm_caps"},
+    {EXPORT_PERCPU, "pcpu_hot", "const_pcpu_hot", SIZE_MAX},
+    {EXPORT_KFREE, "kfree", "kfree", SIZE_MAX},
+    {EXPORT_RETURN, "__x86_return_thunk", "__x86_return_thunk", SIZE_MAX},
+    {EXPORT_RAX, "__x86_indirect_thunk_rax", "__x86_indirect_thunk_rax", SIZE_MAX},
+    {EXPORT_R11, "__x86_indirect_thunk_r11", "__x86_indirect_thunk_r11", SIZE_MAX},
+    {EXPORT_HWEIGHT, "__sw_hweight64", "__sw_hweight64", SIZE_MAX},
+    {EXPORT_NET, "init_net", "init_net", SIZE_MAX},
+    {EXPORT_KEY, "__SCK__cond_resched", "__SCK__cond_resched", SIZE_MAX},
+    {EXPORT_PV, "pv_ops", "pv_ops", SIZE_MAX},
+    {EXPORT_STRUCTS, "kvm_caps", "kvm_caps", SIZE_MAX},
 };
 
 __attribute__((unused)) static const struct lkmfs_symbol fixture_symbols[] = {
