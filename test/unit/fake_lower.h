@@ -419,6 +419,37 @@ const char *lkmfs_provenance_name(enum lkmfs_provenance provenance)
     return names[provenance];
 }
 
+bool lkmfs_exports_open(const struct lkmfs_modules *modules, struct lkmfs_log *log, struct lkmfs_exports **ret,
+                        struct lkmfs_error *err)
+{
+    (void)modules;
+    (void)log;
+    (void)err;
+    *ret = NULL;
+    return true;
+}
+
+void lkmfs_exports_close(struct lkmfs_exports *exports)
+{
+    (void)exports;
+}
+
+const struct lkmfs_export *lkmfs_exports_find(const struct lkmfs_exports *exports, const char *name)
+{
+    (void)exports;
+    static const struct lkmfs_export fake = {.name = "fake_init", .module = 99, .address = 0xffffffffc0000010};
+    return strcmp(name, fake.name) == 0 ? &fake : NULL;
+}
+
+bool lkmfs_types_field(const struct lkmfs_types *types, const char *name, const char *path, struct lkmfs_field *ret)
+{
+    (void)types;
+    (void)name;
+    (void)path;
+    *ret = (struct lkmfs_field){0};
+    return false;
+}
+
 /* ---- what is tested ---- */
 
 #include "src/fs/cache.c"

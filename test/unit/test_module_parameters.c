@@ -113,8 +113,8 @@ Test(module_parameters, truth)
     expect(&f, "yes", "bool", "Y");
     expect(&f, "no", "bool", "N");
     expect(&f, "inverted", "invbool", "N");
-    expect(&f, "wide", "bool", "Y");
-    expect(&f, "wide_no", "bool", "N");
+    expect(&f, "wide", "bint", "1"); /* param_ops_bint reads truth and prints a number */
+    expect(&f, "wide_no", "bint", "0");
     end(&f);
 }
 
@@ -145,10 +145,17 @@ Test(module_parameters, arrays)
     begin(&f);
     uint64_t array = synth_heap(f.kernel, synth_sizeof(&f.kernel->types, "kparam_array"));
     synth_set_field(f.kernel, "kparam_array", array, "ops", synth_symbol(f.kernel, "param_ops_uint"));
+    /* Two of room for three are in use; they are the members max and elemsize of this very struct. */
+    synth_set_field(f.kernel, "kparam_array", array, "max", 3);
+    synth_set_field(f.kernel, "kparam_array", array, "elemsize", 4);
+    synth_set_field(f.kernel, "kparam_array", array, "elem", array);
     synth_module_parameter(f.in, "list", "param_array_ops", array, 0);
+    uint64_t used = synth_heap(f.kernel, synth_sizeof(&f.kernel->types, "kparam_array"));
+    synth_set_field(f.kernel, "kparam_array", used, "max", 2);
+    synth_set_field(f.kernel, "kparam_array", array, "num", used);
     synth_module_parameter(f.in, "lost", "param_array_ops", 0x1000, 0);
     load(&f);
-    expect(&f, "list", "array of uint", NULL);
+    expect(&f, "list", "array of uint", "3,4");
     expect(&f, "lost", "", NULL);
     end(&f);
 }
