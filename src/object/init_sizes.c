@@ -82,7 +82,7 @@ static bool size_data(const struct layout *layout, struct draft_section *section
         section->size_rule = strcmp(name, ".symtab") == 0 ? "up to the symbol table" : "up to the next init section";
         return true;
     }
-    if (strcmp(section->name, ".init.data") != 0)
+    if (strcmp(section->name, ".init.data") != 0 || !layout->evidence->has_entry_data)
         return false;
     section->size = layout->evidence->word;
     section->size_rule = "the pointer to the init function that all modules have";

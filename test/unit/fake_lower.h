@@ -437,8 +437,8 @@ void lkmfs_exports_close(struct lkmfs_exports *exports)
 const struct lkmfs_export *lkmfs_exports_find(const struct lkmfs_exports *exports, const char *name)
 {
     (void)exports;
-    static const struct lkmfs_export fake = {.name = "fake_init", .module = 99, .address = 0xffffffffc0000010};
-    return strcmp(name, fake.name) == 0 ? &fake : NULL;
+    static const struct lkmfs_export other = {.name = "fake_init", .module = 99, .address = 0xffffffffc0000010};
+    return strcmp(name, other.name) == 0 ? &other : NULL;
 }
 
 bool lkmfs_types_field(const struct lkmfs_types *types, const char *name, const char *path, struct lkmfs_field *ret)
