@@ -2,7 +2,7 @@
  * fake_lower.h - the lower layers as the tests of src/fs want them: a made-up image with made-up modules; and src/fs
  * upon them.
  *
- * Include it in one file of a test program, first.
+ * Include it in one file of a test program, first. Every function defined here has a line in fake_names.h.
  */
 #ifndef LKMFS_TEST_FAKE_LOWER_H
 #define LKMFS_TEST_FAKE_LOWER_H

@@ -10,6 +10,9 @@
 #define find_kernel                fake_find_kernel
 #define lkmfs_builder_free         fake_builder_free
 #define lkmfs_builder_new          fake_builder_new
+#define lkmfs_exports_close        fake_exports_close
+#define lkmfs_exports_find         fake_exports_find
+#define lkmfs_exports_open         fake_exports_open
 #define lkmfs_image_bytes_read     fake_image_bytes_read
 #define lkmfs_image_close          fake_image_close
 #define lkmfs_image_file_size      fake_image_file_size
@@ -43,6 +46,7 @@
 #define lkmfs_symbols_at           fake_symbols_at
 #define lkmfs_symbols_count        fake_symbols_count
 #define lkmfs_types_btf            fake_types_btf
+#define lkmfs_types_field          fake_types_field
 #define lkmfs_types_source         fake_types_source
 
 #endif

@@ -13,7 +13,6 @@
 #define IMAGE_SIZE      (TEXT_SIZE + RODATA_SIZE + DATA_SIZE)
 #define TABLES_SIZE     (DATA_SIZE / 2) /* the first half of data */
 #define LINK_TEXT       UINT64_C(0xffffffff81000000)
-#define MODULE_AREA     UINT64_C(0xffffffffc0000000)
 #define TRAMPOLINE_PHYS 0x9d000
 #define FILLERS         900 /* kallsyms is not recognised with fewer than four markers of 256 symbols */
 #define FILLER_NAME     24
@@ -31,20 +30,15 @@ static const struct synth_kallsyms_format *default_kallsyms(enum synth_release r
     return &synth_kallsyms_formats[formats[release]];
 }
 
-static uint64_t phys_offset(const struct synth_kernel *k)
-{
-    return k->text_phys;
-}
-
 static void map_kernel(struct synth_kernel *k)
 {
-    uint64_t phys = phys_offset(k);
+    uint64_t phys = k->text_phys;
     synth_map(&k->tables, k->text, phys, SYNTH_2M, 0);
     synth_map_range(&k->tables, k->rodata, phys + TEXT_SIZE, RODATA_SIZE, SYNTH_4K, SYNTH_NX);
     synth_map_range(&k->tables, k->data, phys + TEXT_SIZE + RODATA_SIZE, DATA_SIZE, SYNTH_4K, SYNTH_NX | SYNTH_WRITE);
     synth_map(&k->tables, k->direct, 0, SYNTH_1G, SYNTH_NX | SYNTH_WRITE);
     /* level3_kernel_pgt has a second entry, for modules and the fixmap, from the start */
-    (void)synth_entry(&k->tables, MODULE_AREA, 1);
+    (void)synth_entry(&k->tables, SYNTH_MODULE_AREA, 1);
 }
 
 /* The user half of a pair has the entry for the CPU entry area, and for the kernel only a table of its own. */
@@ -52,13 +46,13 @@ static void fill_user_half(struct synth_kernel *k)
 {
     struct synth_tables user = k->tables;
     user.root = k->tables.root + SYNTH_PAGE;
-    synth_map(&user, k->text, phys_offset(k), SYNTH_4K, 0);
+    synth_map(&user, k->text, k->text_phys, SYNTH_4K, 0);
     k->tables.next = user.next;
 }
 
 static void make_tables(struct synth_kernel *k)
 {
-    uint64_t start = phys_offset(k) + TEXT_SIZE + RODATA_SIZE;
+    uint64_t start = k->text_phys + TEXT_SIZE + RODATA_SIZE;
     synth_tables_init(&k->tables, &k->memory, k->options.levels, start, start + TABLES_SIZE);
     k->tables.next += k->options.pti ? SYNTH_PAGE : 0;
     map_kernel(k);
@@ -99,14 +93,7 @@ uint64_t synth_data(struct synth_kernel *k, uint64_t size)
 
 uint64_t synth_heap(struct synth_kernel *k, uint64_t size)
 {
-    return take(&k->heap_next, size, k->direct + phys_offset(k) + IMAGE_SIZE + HEAP_SIZE, "heap");
-}
-
-uint64_t synth_string(struct synth_kernel *k, const char *text)
-{
-    uint64_t at = synth_heap(k, strlen(text) + 1);
-    strcpy((char *)synth_at(k, at), text);
-    return at;
+    return take(&k->heap_next, size, k->direct + k->text_phys + IMAGE_SIZE + HEAP_SIZE, "heap");
 }
 
 uint64_t synth_module_pages(struct synth_kernel *k, uint64_t size, uint64_t flags)
@@ -118,55 +105,6 @@ uint64_t synth_module_pages(struct synth_kernel *k, uint64_t size, uint64_t flag
     k->module_next += size + SYNTH_PAGE;
     k->module_phys_next += size + SYNTH_PAGE;
     return at;
-}
-
-uint64_t synth_phys_of(const struct synth_kernel *k, uint64_t virt)
-{
-    if (virt >= k->direct && virt - k->direct < k->memory.size)
-        return virt - k->direct;
-    if (virt >= k->text && virt < k->end)
-        return virt - k->text + phys_offset(k);
-    if (virt >= MODULE_AREA && virt < k->module_next)
-        return virt - MODULE_AREA + phys_offset(k) + IMAGE_SIZE + HEAP_SIZE;
-    synth_die("0x%llx is no address of this kernel", (unsigned long long)virt);
-}
-
-uint8_t *synth_at(const struct synth_kernel *k, uint64_t virt)
-{
-    return synth_phys(&k->memory, synth_phys_of(k, virt), 1);
-}
-
-void synth_set(const struct synth_kernel *k, uint64_t virt, uint64_t value, unsigned width)
-{
-    synth_le(synth_at(k, virt), value, width);
-}
-
-uint64_t synth_get(const struct synth_kernel *k, uint64_t virt, unsigned width)
-{
-    uint64_t value = 0;
-    memcpy(&value, synth_at(k, virt), width); /* the host is little-endian, as the image is */
-    return value;
-}
-
-void synth_set_field(const struct synth_kernel *k, const char *name, uint64_t virt, const char *path, uint64_t value)
-{
-    synth_set(k, virt + synth_offset(&k->types, name, path), value, (unsigned)synth_width(&k->types, name, path));
-}
-
-uint64_t synth_get_field(const struct synth_kernel *k, const char *name, uint64_t virt, const char *path)
-{
-    return synth_get(k, virt + synth_offset(&k->types, name, path), (unsigned)synth_width(&k->types, name, path));
-}
-
-void synth_list_add(const struct synth_kernel *k, uint64_t head, uint64_t node)
-{
-    uint64_t last = synth_get(k, head + 8, 8);
-    if (!last)
-        last = head;
-    synth_set(k, last, node, 8);
-    synth_set(k, node, head, 8);
-    synth_set(k, node + 8, last, 8);
-    synth_set(k, head + 8, node, 8);
 }
 
 void synth_symbol_add(struct synth_kernel *k, const char *name, uint64_t address, char type)
@@ -219,7 +157,7 @@ static void make_variables(struct synth_kernel *k)
     synth_symbol_add(k, "mod_tree", k->at.mod_tree, 'd');
     synth_symbol_add(k, "btf_modules", k->at.btf_modules, 'd');
     synth_symbol_add(k, "vmcoreinfo_data", k->at.vmcoreinfo_data, 'D');
-    synth_symbol_add(k, "init_top_pgt", k->tables.root - phys_offset(k) + k->text, 'D');
+    synth_symbol_add(k, "init_top_pgt", k->tables.root - k->text_phys + k->text, 'D');
     synth_symbol_add(k, "_text", k->text, 'T');
     for (size_t i = 0; i < sizeof(param_ops) / sizeof(param_ops[0]); i++)
         synth_symbol_add(k, param_ops[i], synth_rodata(k, 32), 'R');
@@ -242,10 +180,10 @@ struct synth_kernel *synth_kernel_new(const struct synth_kernel_options *options
     k->direct = k->options.levels == 5 ? UINT64_C(0xff11000000000000) : UINT64_C(0xffff888000000000);
     k->rodata_next = k->rodata;
     k->data_next = k->data + TABLES_SIZE;
-    k->heap_next = k->direct + phys_offset(k) + IMAGE_SIZE;
-    k->module_next = MODULE_AREA;
-    k->module_phys_next = phys_offset(k) + IMAGE_SIZE + HEAP_SIZE;
-    synth_memory_init(&k->memory, phys_offset(k) + IMAGE_SIZE + HEAP_SIZE + MODULES_SIZE);
+    k->heap_next = k->direct + k->text_phys + IMAGE_SIZE;
+    k->module_next = SYNTH_MODULE_AREA;
+    k->module_phys = k->module_phys_next = k->text_phys + IMAGE_SIZE + HEAP_SIZE;
+    synth_memory_init(&k->memory, k->text_phys + IMAGE_SIZE + HEAP_SIZE + MODULES_SIZE);
     synth_types_of(&k->types, options->release);
     memset(synth_at(k, k->text), 0x90, 0x10000);
     make_tables(k);

@@ -35,6 +35,7 @@ struct synth_kernel_options {
 };
 
 #define SYNTH_SYMBOLS_MAX 2048
+#define SYNTH_MODULE_AREA UINT64_C(0xffffffffc0000000)
 
 struct synth_kernel {
     struct synth_kernel_options options;
@@ -45,8 +46,9 @@ struct synth_kernel {
     uint64_t rodata, data, end; /* virtual */
     uint64_t direct;            /* start of the direct map */
     uint64_t rodata_next, data_next, heap_next, module_next, module_phys_next;
-    uint64_t trampoline; /* physical address of the table; 0 if none */
-    uint64_t btf;        /* virtual address of the right section */
+    uint64_t module_phys; /* of the first byte of the module area */
+    uint64_t trampoline;  /* physical address of the table; 0 if none */
+    uint64_t btf;         /* virtual address of the right section */
     uint64_t btf_size;
     struct synth_kallsyms_places kallsyms; /* offsets from kallsyms_start */
     uint64_t kallsyms_start;

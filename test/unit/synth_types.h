@@ -62,6 +62,8 @@ void synth_field(struct synth_types *types, const char *name, const char *type, 
 /* Ends the struct; its size becomes a multiple of `align`, or of its members' alignment when that is 0. */
 void synth_struct_end(struct synth_types *types, uint64_t align);
 
+/* Adds struct module and its parts; what they point to must be there. */
+void synth_add_module(struct synth_types *types, enum synth_release release);
 /* All that lkmfs asks of the kernel `release`. */
 void synth_types_of(struct synth_types *types, enum synth_release release);
 
