@@ -177,7 +177,6 @@ struct lkmfs_export {
     uint32_t crc;
     bool has_crc;
     bool gpl;
-    bool gpl_table; /* stands in __ksymtab_gpl, where GPL-only exports were until 7.1 */
 };
 
 struct lkmfs_exports;

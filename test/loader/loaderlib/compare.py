@@ -26,8 +26,8 @@ def _facts(path: Path) -> dict[str, object]:
     for section in elf.sections:
         if section.executable and section.type == SHT_PROGBITS:
             facts[section.name] = elf.content(section)
-        target = elf.sections[section.info]
-        if section.type == SHT_RELA and not target.writable and target.name != _WITHOUT_INIT:
+        target = elf.sections[section.info] if section.type == SHT_RELA else None
+        if target and not target.writable and target.name != _WITHOUT_INIT:
             facts[section.name] = _relocations(elf, section)
     return facts
 
