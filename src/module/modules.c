@@ -12,6 +12,7 @@
 #define VERSION_MAX  512
 #define ARGS_MAX     4096
 #define VERMAGIC_MAX 512
+#define LEAVES_MAX   ((size_t)1 << 20)
 #define USES_MAX     65536 /* some hundred in real kernels */
 
 uint64_t field_at(const struct lkmfs_modules *modules, uint64_t address, const struct lkmfs_field *field)
@@ -133,6 +134,7 @@ static bool read_all(struct lkmfs_modules *modules, const struct trace_set *set)
         qsort(modules->entries, modules->count, sizeof(*modules->entries), by_base);
     for (size_t i = 0; i < modules->count; i++) {
         (void)pthread_mutex_init(&modules->entries[i].lock, NULL);
+        module_clip_regions(modules, &modules->entries[i]);
         module_read_usage(modules, &modules->entries[i]);
     }
     return module_share_memory(modules);
@@ -162,6 +164,7 @@ bool lkmfs_modules_open(const struct lkmfs_kernel *kernel, struct lkmfs_log *log
     modules->types = lkmfs_kernel_types(kernel);
     modules->log = log;
     modules->uses_left = USES_MAX;
+    modules->leaves_left = LEAVES_MAX;
     if (!module_layout_init(modules->types, &modules->layout, err)) {
         free(modules);
         return false;

@@ -28,6 +28,7 @@ struct lkmfs_modules {
     struct arena arena; /* what is there from the start */
     struct module_entry *entries;
     size_t count;
+    size_t leaves_left; /* pages that may still be looked at to see how large regions are */
     size_t uses_left;   /* list entries that may still be followed, for all modules together */
     size_t table_share; /* bytes that a table of one module may take; symbols and BTF have rules of their own */
     char *vermagic;     /* in the arena, or NULL */
@@ -54,6 +55,8 @@ void module_doubt(struct module_entry *entry, struct arena *arena, const char *f
 
 /* regions.c: fills regions, base and size. */
 void module_read_regions(const struct lkmfs_modules *modules, struct module_entry *entry, struct arena *arena);
+/* Cuts regions that claim more memory than is mapped, or than any module has. */
+void module_clip_regions(struct lkmfs_modules *modules, struct module_entry *entry);
 /* Index of the region around `address`, -1 if none. */
 int module_region_around(const struct lkmfs_module *module, uint64_t address);
 

@@ -4,8 +4,12 @@
 
 #include "base/overflow.h"
 
-/* No module region is larger; what claims to be is damage. */
+/* What claims to be larger is damage. The largest module known needs 60 MiB for all its regions together. */
 #define REGION_MAX ((uint64_t)512 << 20)
+#define MODULE_MAX ((uint64_t)128 << 20)
+/* Up to this size a region is believed; beyond it must be mapped, but for a missing page table or two (2 MiB each). */
+#define REGION_USUAL ((uint64_t)8 << 20)
+#define GAP_MAX      ((uint64_t)4 << 20)
 
 static void add_region(struct module_entry *entry, struct arena *arena, struct lkmfs_region *regions,
                        enum lkmfs_region_kind kind, uint64_t address, uint64_t size)
@@ -13,7 +17,8 @@ static void add_region(struct module_entry *entry, struct arena *arena, struct l
     uint64_t end;
     if (!address || !size)
         return;
-    if (size > REGION_MAX || !add_u64(address, size, &end)) {
+    size = min_u64(size, REGION_MAX);
+    if (!add_u64(address, size, &end)) {
         module_doubt(entry, arena, "a region of 0x%" PRIx64 " bytes at 0x%" PRIx64 " is absurd and left out", size,
                      address);
         return;
@@ -81,6 +86,43 @@ void module_read_regions(const struct lkmfs_modules *modules, struct module_entr
         read_mem(modules, entry, arena, regions);
     else
         read_layouts(modules, entry, arena, regions);
+}
+
+/* Bytes from `address` to the last page that is mapped, of `size` at most. */
+static uint64_t mapped_size(struct lkmfs_modules *modules, uint64_t address, uint64_t size)
+{
+    uint64_t end = address;
+    struct lkmfs_mapping leaf;
+    while (end - address < size && modules->leaves_left &&
+           lkmfs_space_next(modules->space, end, min_u64(address + size, end + GAP_MAX), &leaf)) {
+        modules->leaves_left--;
+        end = leaf.virt + leaf.size;
+    }
+    return end - address;
+}
+
+void module_clip_regions(struct lkmfs_modules *modules, struct module_entry *entry)
+{
+    struct lkmfs_module *module = &entry->module;
+    struct lkmfs_region *regions = (struct lkmfs_region *)module->regions; /* this folder's own, still in the making */
+    uint64_t left = MODULE_MAX;
+    size_t kept = 0;
+    module->size = 0;
+    for (size_t i = 0; i < module->region_count; i++) {
+        struct lkmfs_region region = regions[i];
+        if (region.size > REGION_USUAL)
+            region.size = mapped_size(modules, region.address, min_u64(region.size, left));
+        if (region.size < regions[i].size)
+            module_doubt(entry, &modules->arena,
+                         "a region of 0x%" PRIx64 " bytes at 0x%" PRIx64 " is absurd; it is taken to have 0x%" PRIx64,
+                         regions[i].size, region.address, region.size);
+        if (!region.size)
+            continue;
+        left -= min_u64(left, region.size);
+        module->size += region.kind <= LKMFS_REGION_DATA ? region.size : 0;
+        regions[kept++] = region;
+    }
+    module->region_count = kept;
 }
 
 int module_region_around(const struct lkmfs_module *module, uint64_t address)

@@ -213,7 +213,8 @@ Test(exports, entry_size_absurd)
             s.kernel->types.structs[i].size = 8; /* with three fields of 4 */
     synth_types_of(&t, SYNTH_6_12);
     synth_btf(&bytes, &t, SYNTH_BTF_PLAIN);
-    /* the size of the struct in BTF is the word behind name and info; it is the only struct of 12 bytes and 3 members */
+    /* the size of the struct in BTF is the word behind name and info; it is the only struct of 12 bytes and 3 members
+     */
     size_t changed = 0;
     for (size_t at = 24; at + 12 < bytes.size && !changed; at += 4) {
         uint8_t *b = synth_at(s.kernel, s.kernel->btf + at);

@@ -280,3 +280,47 @@ Test(module_hostile, giants_take_nothing_from_others)
     synth_close(&opened);
     synth_sample_free(&s);
 }
+
+static uint64_t memory_of(const struct synth_module *m, unsigned kind)
+{
+    const struct synth_types *t = &m->kernel->types;
+    return m->address + synth_offset(t, "module", "mem") + kind * synth_sizeof(t, "module_memory");
+}
+
+/* A size that is far too large is cut to what is mapped, and does not take the true region with it. */
+Test(module_hostile, huge_regions_are_cut)
+{
+    static const uint32_t sizes[] = {0x01000000, 0x10000000, 0x20000001, 0x80002000, 0xffffffff};
+    struct synth_sample s;
+    synth_sample_init(&s, &(struct synth_kernel_options){.release = SYNTH_6_12});
+    const struct synth_module *last = s.modules[SYNTH_GAMMA]; /* nothing is mapped behind its data */
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        synth_set_field(s.kernel, "module_memory", memory_of(last, 1), "size", sizes[i]);
+        struct synth_opened opened = synth_open_modules(s.kernel);
+        const struct lkmfs_module *m = synth_find_module(&opened, last->address);
+        cr_assert_eq(m->region_count, SYNTH_REGIONS);
+        for (size_t r = 0; r < m->region_count; r++)
+            cr_assert_eq(m->regions[r].size, SYNTH_REGION_SIZE);
+        cr_assert_eq(m->size, SYNTH_REGIONS * SYNTH_REGION_SIZE);
+        cr_assert_geq(m->doubt_count, 1);
+        synth_close(&opened);
+    }
+    synth_sample_free(&s);
+}
+
+/* Page tables that map without end: a module has 128 MiB at most, whatever it claims. */
+Test(module_hostile, regions_have_a_limit)
+{
+    struct synth_sample s;
+    synth_sample_init(&s, &(struct synth_kernel_options){.release = SYNTH_6_12});
+    for (unsigned kind = 0; kind < 7; kind++) {
+        synth_set_field(s.kernel, "module_memory", memory_of(s.modules[SYNTH_ALPHA], kind), "base", s.kernel->direct);
+        synth_set_field(s.kernel, "module_memory", memory_of(s.modules[SYNTH_ALPHA], kind), "size", 0x1fffffff);
+    }
+    struct synth_opened opened = synth_open_modules(s.kernel);
+    const struct lkmfs_module *m = synth_find_module(&opened, s.modules[SYNTH_ALPHA]->address);
+    cr_assert_eq(m->region_count, 1);
+    cr_assert_eq(m->regions[0].size, 128 << 20);
+    synth_close(&opened);
+    synth_sample_free(&s);
+}

@@ -5,7 +5,9 @@
 #include "base/cursor.h"
 #include "object/x86_64/data.h"
 
-#define LIST_HEAD 16 /* sizeof(struct list_head) */
+#define LIST_HEAD      16 /* sizeof(struct list_head) */
+#define ARRAY_OF_HEADS 8
+#define ARRAY_STEP_MAX 128
 
 static bool reads_as(const struct restore *r, uint64_t address, uint64_t value)
 {
@@ -37,12 +39,50 @@ static bool is_head(const struct restore *r, const struct draft_section *section
            (has_prefix(object->name, "event_class_") || (object->value == offset && object->size == LIST_HEAD));
 }
 
+static bool is_empty_head(const struct draft_section *section, uint64_t offset)
+{
+    uint64_t self = section->address + offset;
+    return offset <= section->size && section->size - offset >= LIST_HEAD && le64(section->data + offset) == self &&
+           le64(section->data + offset + 8) == self;
+}
+
+/* Heads in a row within [start, end), from `offset` on in steps of `step`. */
+static size_t count_heads(const struct draft_section *section, uint64_t start, uint64_t end, uint64_t offset,
+                          int64_t step)
+{
+    size_t count = 0;
+    for (; count < ARRAY_OF_HEADS; count++) {
+        offset += (uint64_t)step;
+        if (offset < start || offset >= end || !is_empty_head(section, offset))
+            break;
+    }
+    return count;
+}
+
+/* One of many heads at equal distances in one object: a hash table, which a loop makes at run time. */
+static bool is_in_array(const struct restore *r, const struct draft_section *section, uint64_t offset)
+{
+    const struct draft_symbol *object = object_around(r, (uint32_t)(section - r->draft->sections), offset);
+    if (!object || object->size < ARRAY_OF_HEADS * LIST_HEAD)
+        return false;
+    uint64_t start = object->value, end = object->value + object->size;
+    for (int64_t step = LIST_HEAD; step <= ARRAY_STEP_MAX; step += 8)
+        if (1 + count_heads(section, start, end, offset, step) + count_heads(section, start, end, offset, -step) >=
+            ARRAY_OF_HEADS)
+            return true;
+    return false;
+}
+
 bool list_fate(struct restore *r, const struct draft_section *section, uint64_t offset, enum word_fate fate[2])
 {
     uint64_t self = section->address + offset;
     uint64_t next = le64(section->data + offset), prev = le64(section->data + offset + 8);
-    if (prev < r->context->kernel_half || (next == self && prev == self))
-        return false; /* an empty head is as it was */
+    if (prev < r->context->kernel_half)
+        return false;
+    if (next == self && prev == self) { /* else an empty head is as it was */
+        fate[0] = fate[1] = WORD_ZERO;
+        return is_in_array(r, section, offset);
+    }
     if (next >= r->context->kernel_half && reads_as(r, next + 8, self) && reads_as(r, prev, self)) {
         bool head = is_head(r, section, offset);
         fate[0] = head ? WORD_SELF : WORD_ZERO;

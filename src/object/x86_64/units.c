@@ -305,10 +305,10 @@ void units_reference(struct units *units, uint32_t index, uint64_t offset, uint6
     for (size_t i = place_from(r->places, r->place_count, address);
          i < r->place_count && r->places[i].address == address; i++) {
         uint32_t symbol = r->places[i].symbol;
-        if (ELF64_ST_BIND(r->draft->symbols[symbol].info) != STB_LOCAL)
-            return; /* the reference may be to the global */
-        if (r->places[i].size && place == DRAFT_NONE)
-            place = units->symbol_place[symbol];
+        bool is_local = ELF64_ST_BIND(r->draft->symbols[symbol].info) == STB_LOCAL;
+        if (!is_local || !r->places[i].size || place != DRAFT_NONE)
+            return; /* another object's global, or empty lock class key, may be meant */
+        place = units->symbol_place[symbol];
     }
     uint32_t part = part_of(units, index, offset);
     if (place != DRAFT_NONE)
