@@ -63,7 +63,7 @@ static size_t count_heads(const struct draft_section *section, uint64_t start, u
 static bool is_in_array(const struct restore *r, const struct draft_section *section, uint64_t offset)
 {
     const struct draft_symbol *object = object_around(r, (uint32_t)(section - r->draft->sections), offset);
-    if (!object || object->size < ARRAY_OF_HEADS * LIST_HEAD)
+    if (!object || object->size < (uint64_t)ARRAY_OF_HEADS * LIST_HEAD)
         return false;
     uint64_t start = object->value, end = object->value + object->size;
     for (int64_t step = LIST_HEAD; step <= ARRAY_STEP_MAX; step += 8)
