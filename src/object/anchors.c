@@ -282,9 +282,11 @@ static bool spread(struct anchoring *anchoring)
         section_of[i] = DRAFT_NONE;
     for (size_t i = 0; i < anchoring->group_count; i++)
         section_of[anchoring->groups[i].shndx] = anchoring->groups[i].section;
-    for (size_t i = 0; i < module->symbol_count; i++)
-        layout->symbol_sections[i] =
-            has_section(&module->symbols[i]) ? section_of[module->symbols[i].shndx] : DRAFT_NONE;
+    /* The null symbol, which made no group, is hostile like the others: its st_shndx may lie past all of theirs. */
+    for (size_t i = 0; i < module->symbol_count; i++) {
+        uint32_t shndx = has_section(&module->symbols[i]) ? module->symbols[i].shndx : 0;
+        layout->symbol_sections[i] = shndx && shndx < anchoring->limit ? section_of[shndx] : DRAFT_NONE;
+    }
     free(section_of);
     return true;
 }

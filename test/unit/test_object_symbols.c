@@ -137,3 +137,16 @@ Test(object_symbols, a_module_without_a_section_list_is_told_by_tables_and_symbo
     cr_expect_eq(fake_find(fake, ".exit.text")->original_index, 5);
     fake_module_free(fake);
 }
+
+/* Found by corrupting real images: only the other symbols' numbers bound the table of sections by number. */
+Test(object_symbols, a_null_symbol_with_a_number_is_no_way_out_of_the_table)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_symbol(fake, "function", fake_address(FAKE_TEXT, 8), 4, 3, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 't');
+    fake->symbols[0].shndx = SHN_LORESERVE - 1;
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(fake->layout.symbol_sections[0], DRAFT_NONE);
+    cr_expect_eq(fake->layout.symbol_sections[1], 0);
+    fake_module_free(fake);
+}
