@@ -88,9 +88,13 @@ void module_read_regions(const struct lkmfs_modules *modules, struct module_entr
         read_layouts(modules, entry, arena, regions);
 }
 
-/* Bytes from `address` to the last page that is mapped, of `size` at most. */
+/* Bytes from `address` to the last page that is mapped, of `size` at most; elsewhere than in the module area not many.
+ */
 static uint64_t mapped_size(struct lkmfs_modules *modules, uint64_t address, uint64_t size)
 {
+    const struct lkmfs_kernel_facts *facts = lkmfs_kernel_facts(modules->kernel);
+    if (address < facts->module_start || address >= facts->module_end)
+        return min_u64(size, REGION_USUAL);
     uint64_t end = address;
     struct lkmfs_mapping leaf;
     while (end - address < size && modules->leaves_left &&

@@ -20,7 +20,7 @@ static void long_name(char *name, size_t length)
 static void make_name(char *name, const struct synth_kallsyms_format *format, size_t i)
 {
     if (i % 100 == 50)
-        long_name(name, (format->long_names ? LONG_NAME_MAX : SHORT_NAME_MAX) - i / 100);
+        long_name(name, (format->long_names ? LONG_NAME_MAX : SHORT_NAME_MAX) - i / 100 % 64);
     else
         (void)snprintf(name, NAME_ROOM, "%s_fn_%zu.cold.%zx", i % 2 ? "synth" : "__x64_sys", i, i * 7919);
 }

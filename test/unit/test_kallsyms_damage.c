@@ -242,3 +242,48 @@ Test(kallsyms_damage, tokens_after_megabytes_of_zeros, .timeout = 10)
     cr_assert_not(believed(&s));
     synth_segment_free(&s);
 }
+
+/* The right tokens after megabytes in which every word could begin the markers, and every place the names. */
+Test(kallsyms_damage, forged_to_keep_us_busy, .timeout = 20)
+{
+    struct synth_segment s;
+    synth_segment_init(&s, &synth_kallsyms_formats[12], COUNT, 8, 0);
+    size_t tokens = s.bytes.size - s.lead - s.at.token_table;
+    struct synth_bytes out = {0};
+    while (out.size < (4 << 20)) {
+        for (unsigned i = 0; i < 2048; i++) /* names of one token */
+            synth_bytes_le(&out, 0x4101, 2);
+        for (unsigned i = 0; i < 8; i++)
+            synth_bytes_le(&out, 7 * 256 + 1 + i, 4); /* numbers of symbols */
+        for (unsigned i = 0; i < 8; i++)
+            synth_bytes_le(&out, i * 0x200, 4);
+    }
+    memcpy(synth_bytes_add(&out, tokens), s.bytes.bytes + s.lead + s.at.token_table, tokens);
+    synth_bytes_free(&s.bytes);
+    s.bytes = out;
+    (void)believed(&s);
+    synth_segment_free(&s);
+}
+
+/* All names are the same: looking them up must not take a way as long as their number. */
+Test(kallsyms_damage, one_name_for_all, .timeout = 20)
+{
+    enum { MANY = 65000 };
+    struct synth_segment s;
+    struct synth_bytes tables = {0};
+    uint64_t address = 0;
+    synth_segment_init(&s, &synth_kallsyms_formats[12], MANY, 0, 0);
+    for (size_t i = 0; i < MANY; i++)
+        s.symbols[i].name = "same_name";
+    (void)synth_kallsyms(&tables, SYNTH_IMAGE_START + 0x800000, s.format, s.symbols, s.count);
+    synth_bytes_free(&s.bytes);
+    s.bytes = tables;
+    struct lkmfs_symbols *symbols;
+    struct lkmfs_error err = {0};
+    cr_assert(synth_segment_decode(&s, &symbols, &err), "%s", err.message);
+    for (unsigned i = 0; i < 100000; i++)
+        cr_assert(lkmfs_symbols_find(symbols, "same_name", &address));
+    cr_assert_eq(address, s.symbols[0].address);
+    symbols_free(symbols);
+    synth_segment_free(&s);
+}

@@ -187,3 +187,20 @@ Test(kernel_refused, banner_at_the_very_end)
     synth_close(&opened);
     builder_free(&file);
 }
+
+/* Every low page is a table that maps 256 MiB of what could be a kernel: the search for one has an end. */
+Test(kernel_refused, a_hundred_roots_to_nothing, .timeout = 60)
+{
+    struct synth_kernel_options options = {.release = SYNTH_6_12, .text_phys = 0x200000};
+    struct synth_kernel *k = synth_kernel_new(&options); /* without kallsyms */
+    for (unsigned i = 0; i < 128; i++)
+        synth_map(&k->tables, k->end + i * SYNTH_2M, 0x200000, SYNTH_2M, SYNTH_NX);
+    uint64_t kernel_entry = synth_get64(&k->memory, k->tables.root + UINT64_C(511) * 8);
+    for (uint64_t page = 0x1000; page < 0x9d000; page += SYNTH_PAGE)
+        synth_put64(&k->memory, page + UINT64_C(511) * 8, kernel_entry);
+    struct synth_opened opened = synth_open_kernel(k, NULL);
+    cr_assert(synth_log_has(&opened, "too many page tables"));
+    cr_assert_null(opened.kernel);
+    synth_close(&opened);
+    synth_kernel_free(k);
+}

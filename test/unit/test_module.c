@@ -335,3 +335,65 @@ Test(module, types_without_a_field_it_needs)
     synth_close(&opened);
     synth_kernel_free(k);
 }
+
+/* The list of modules' BTF: a loop, an entry that is gone, a copy that is gone. */
+Test(module, own_btf_damaged, .timeout = 20)
+{
+    struct fixture f;
+    synth_sample_init(&f.sample, &(struct synth_kernel_options){.release = SYNTH_6_12});
+    const struct synth_kernel *k = f.sample.kernel;
+    struct synth_module *alpha = f.sample.modules[SYNTH_ALPHA];
+    uint64_t entry = synth_get(k, k->at.btf_modules, 8);
+    uint64_t btf = synth_get_field(k, "btf_module", entry, "btf");
+    const uint64_t damage[][2] = {
+        /* place, value */
+        {entry + synth_offset(&k->types, "btf_module", "module"), 0x1234},
+        {entry + synth_offset(&k->types, "btf_module", "btf"), 0},
+        {entry + synth_offset(&k->types, "btf_module", "btf"), 0xdead000000000000},
+        {btf, 0},
+        {btf, 0xdead000000000000},
+        {k->at.btf_modules, 0xdead000000000000},
+        {k->at.btf_modules, 0},
+    };
+    synth_set(k, entry, entry, 8); /* leads to itself from now on */
+    for (size_t i = 0; i < sizeof(damage) / sizeof(damage[0]); i++) {
+        uint64_t old = synth_get(k, damage[i][0], 8);
+        synth_set(k, damage[i][0], damage[i][1], 8);
+        f.opened = synth_open_modules(k);
+        cr_assert_null(synth_load_module(&f.opened, alpha->address)->btf, "damage %zu", i);
+        synth_close(&f.opened);
+        synth_set(k, damage[i][0], old, 8);
+    }
+    f.opened = synth_open_modules(k);
+    cr_assert_not_null(synth_load_module(&f.opened, alpha->address)->btf);
+    end(&f);
+}
+
+/* Letters of old kernels' symbols, from which type and binding have to be told. */
+Test(module, symbols_of_letters_only)
+{
+    static const struct {
+        char letter;
+        unsigned char type, bind;
+    } letters[] = {
+        {'t', STT_FUNC, STB_LOCAL},   {'T', STT_FUNC, STB_GLOBAL},  {'w', STT_NOTYPE, STB_WEAK},
+        {'v', STT_OBJECT, STB_WEAK},  {'d', STT_OBJECT, STB_LOCAL}, {'r', STT_OBJECT, STB_LOCAL},
+        {'b', STT_OBJECT, STB_LOCAL}, {'a', STT_NOTYPE, STB_LOCAL},
+    };
+    struct synth_kernel *k = synth_kernel_new(&(struct synth_kernel_options){.release = SYNTH_4_18});
+    struct synth_module *in = synth_module_new(k, "old");
+    for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
+        synth_module_symbol(in, "name", ".text", i, 1, 0, letters[i].letter);
+    synth_module_finish(in);
+    synth_kernel_finish(k);
+    struct synth_opened opened = synth_open_modules(k);
+    const struct lkmfs_module *m = synth_load_module(&opened, in->address);
+    for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+        cr_assert_eq(m->symbols[i + 1].letter, letters[i].letter);
+        cr_assert_eq(ELF64_ST_TYPE(m->symbols[i + 1].info), letters[i].type, "%c", letters[i].letter);
+        cr_assert_eq(ELF64_ST_BIND(m->symbols[i + 1].info), letters[i].bind, "%c", letters[i].letter);
+    }
+    synth_close(&opened);
+    synth_module_free(in);
+    synth_kernel_free(k);
+}

@@ -3,6 +3,7 @@
 #include <criterion/parameterized.h>
 #include <string.h>
 
+#include "lkmfs/object.h"
 #include "synth_open.h"
 #include "synth_sample.h"
 
@@ -313,14 +314,61 @@ Test(module_hostile, regions_have_a_limit)
 {
     struct synth_sample s;
     synth_sample_init(&s, &(struct synth_kernel_options){.release = SYNTH_6_12});
-    for (unsigned kind = 0; kind < 7; kind++) {
-        synth_set_field(s.kernel, "module_memory", memory_of(s.modules[SYNTH_ALPHA], kind), "base", s.kernel->direct);
-        synth_set_field(s.kernel, "module_memory", memory_of(s.modules[SYNTH_ALPHA], kind), "size", 0x1fffffff);
+    uint64_t endless = UINT64_C(0xffffffffd0000000);
+    synth_map_range(&s.kernel->tables, endless, 0, 64 * SYNTH_2M, SYNTH_2M, 0);
+    synth_map_range(&s.kernel->tables, endless + 64 * SYNTH_2M, 0, 64 * SYNTH_2M, SYNTH_2M, 0);
+    const struct {
+        uint64_t base, size;
+        size_t count;
+    } cases[] = {
+        {endless, 128 << 20, 1},
+        {s.kernel->direct, 8 << 20, 7}, /* no place for a module; 8 MiB of it are looked at all the same */
+    };
+    for (size_t c = 0; c < 2; c++) {
+        for (unsigned kind = 0; kind < 7; kind++) {
+            uint64_t memory = memory_of(s.modules[SYNTH_ALPHA], kind);
+            synth_set_field(s.kernel, "module_memory", memory, "base", cases[c].base);
+            synth_set_field(s.kernel, "module_memory", memory, "size", 0x1fffffff);
+        }
+        struct synth_opened opened = synth_open_modules(s.kernel);
+        const struct lkmfs_module *m = synth_find_module(&opened, s.modules[SYNTH_ALPHA]->address);
+        cr_assert_eq(m->region_count, cases[c].count);
+        for (size_t r = 0; r < m->region_count; r++)
+            cr_assert_eq(m->regions[r].size, cases[c].size);
+        synth_close(&opened);
     }
-    struct synth_opened opened = synth_open_modules(s.kernel);
-    const struct lkmfs_module *m = synth_find_module(&opened, s.modules[SYNTH_ALPHA]->address);
-    cr_assert_eq(m->region_count, 1);
-    cr_assert_eq(m->regions[0].size, 128 << 20);
+    synth_sample_free(&s);
+}
+
+static void build_all(const struct synth_kernel *k)
+{
+    struct synth_opened opened = synth_open_modules(k);
+    struct lkmfs_builder *builder;
+    cr_assert(lkmfs_builder_new(opened.modules, NULL, &builder, &opened.err), "%s", opened.err.message);
+    for (size_t i = 0; i < lkmfs_modules_count(opened.modules); i++)
+        for (int kind = LKMFS_OBJECT_RELOCATABLE; kind <= LKMFS_OBJECT_LOADED; kind++) {
+            struct lkmfs_object *object;
+            const struct lkmfs_module *m = lkmfs_modules_at(opened.modules, i);
+            if (!lkmfs_object_build(builder, m, (enum lkmfs_object_kind)kind, &object, &opened.err))
+                cr_assert_eq(opened.err.code, LKMFS_ERROR_DAMAGED, "%s", opened.err.message);
+            else
+                lkmfs_object_free(object);
+        }
+    lkmfs_builder_free(builder);
     synth_close(&opened);
+}
+
+/* Found by fuzz_object and fuzz_kernel: the null symbol claims a section that no other symbol comes near. */
+Test(module_hostile, null_symbol_with_a_section)
+{
+    struct synth_sample s;
+    synth_sample_init(&s, &(struct synth_kernel_options){.release = SYNTH_6_12});
+    for (uint16_t shndx = 1; shndx < 0xff00; shndx = (uint16_t)(shndx * 3 + 1)) {
+        for (size_t i = 0; i < SYNTH_SAMPLES; i++)
+            synth_set(s.kernel, synth_module_get(s.modules[i], "core_kallsyms.symtab") + 6, shndx, 2);
+        build_all(s.kernel);
+        if (shndx > 0x5000)
+            break;
+    }
     synth_sample_free(&s);
 }

@@ -169,6 +169,25 @@ Test(x86_code, sorted_table_goes_back_to_section_order)
     cr_assert_eq(fixture.draft.sections[table].data_from, LKMFS_FROM_INFERRED);
 }
 
+Test(x86_code, sorted_table_goes_back_to_the_order_of_objects)
+{
+    uint8_t code[64], patchable[16], table[16];
+    memset(code, 0x90, sizeof(code));
+    memcpy(code, (const uint8_t[]){0x0f, 0x1f, 0x44, 0, 0}, 5);
+    memcpy(code + 32, code, 5);
+    put_le64(patchable, TEXT + 32); /* not sorted by the loader */
+    put_le64(patchable + 8, TEXT);
+    put_le64(table, TEXT);
+    put_le64(table + 8, TEXT + 32);
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_section("__patchable_function_entries", DATA, SHF_WRITE, patchable, sizeof(patchable));
+    uint32_t index = fixture_section("__mcount_loc", TABLE, 0, table, sizeof(table));
+    fixture_restore();
+    expect_section(index, 0, R_X86_64_64, text, 32);
+    expect_section(index, 8, R_X86_64_64, text, 0);
+    expect_no_doubt();
+}
+
 Test(x86_code, unwind_entry_of_an_end_belongs_to_what_ends)
 {
     const uint64_t places[] = {TEXT + 32};
@@ -254,6 +273,18 @@ Test(x86_code, list_head_in_use)
     expect_section(data, 8, R_X86_64_64, data, 0);
 }
 
+Test(x86_code, list_heads_of_a_hash_table_were_made_at_run_time)
+{
+    uint64_t words[32] = {0};
+    for (size_t i = 0; i < 8; i++) /* a lock and a head each */
+        words[i * 4 + 1] = words[i * 4 + 2] = DATA + i * 32 + 8;
+    uint32_t data = restore_words(".data", SHF_WRITE, words, 32);
+    fixture_symbol("table", data, 0, 256, STB_LOCAL, STT_OBJECT);
+    fixture_restore();
+    cr_assert_eq(fixture.draft.sections[data].relocation_count, 0);
+    expect_bytes(data, 0, zeros, sizeof(zeros));
+}
+
 Test(x86_code, list_node)
 {
     uint32_t data = linked_head();
@@ -261,6 +292,22 @@ Test(x86_code, list_node)
     fixture_restore();
     cr_assert_eq(fixture.draft.sections[data].relocation_count, 0);
     expect_bytes(data, 0, zeros, 16);
+}
+
+Test(x86_code, registered_driver)
+{
+    /* The driver's own name, then struct device_driver: a copy of it, the bus and the module. */
+    const uint64_t words[] = {RODATA, 7, RODATA, EXPORT_BUS, TABLE, RODATA + 8};
+    uint32_t data = restore_words(".data", SHF_WRITE, words, 6);
+    uint32_t rodata = fixture_section(".rodata", RODATA, 0, zeros, sizeof(zeros));
+    fixture_section(".gnu.linkonce.this_module", TABLE, SHF_WRITE, zeros, sizeof(zeros));
+    fixture.module.address = TABLE;
+    fixture_word(DATA, RODATA); /* memory itself stays as it is while the draft changes */
+    fixture_restore();
+    expect_section(data, 0, R_X86_64_64, rodata, 0);
+    expect_section(data, 40, R_X86_64_64, rodata, 8);
+    cr_assert_eq(fixture.draft.sections[data].relocation_count, 2);
+    expect_bytes(data, 16, zeros, 24);
 }
 
 Test(x86_code, boundary_goes_to_the_section_of_the_symbol_there)

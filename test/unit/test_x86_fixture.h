@@ -33,6 +33,7 @@
 #define EXPORT_KEY      UINT64_C(0xffffffff82002000)
 #define EXPORT_PV       UINT64_C(0xffffffff82003000)
 #define EXPORT_STRUCTS  UINT64_C(0xffffffff82004000)
+#define EXPORT_BUS      UINT64_C(0xffffffff82005000)
 #define KERNEL_FUNCTION UINT64_C(0xffffffff81005000) /* has a symbol, is not exported */
 #define KERNEL_SECRET   UINT64_C(0xffffffff82004100) /* a symbol behind EXPORT_STRUCTS */
 #define KERNEL_TRACER   UINT64_C(0xffffffff81006000) /* ftrace_caller */
@@ -50,6 +51,7 @@ __attribute__((unused)) static struct import_name fixture_names[] = {
     {EXPORT_KEY, "__SCK__cond_resched", "__SCK__cond_resched", SIZE_MAX},
     {EXPORT_PV, "pv_ops", "pv_ops", SIZE_MAX},
     {EXPORT_STRUCTS, "kvm_caps", "kvm_caps", SIZE_MAX},
+    {EXPORT_BUS, "pci_bus_type", "pci_bus_type", SIZE_MAX},
 };
 
 __attribute__((unused)) static const struct lkmfs_symbol fixture_symbols[] = {

@@ -117,6 +117,12 @@ static void restore_writable(struct restore *r, uint32_t index)
             write_fate(r, index, offset, fate[0]);
             write_fate(r, index, offset + 8, fate[1]);
             offset += 8;
+        } else if (driver_fate(r, section, offset)) {
+            write_word(r, index, offset, 0);
+            write_word(r, index, offset + 8, 0);
+            offset += 8;
+        } else if (driver_name_fate(r, section, offset)) {
+            write_word(r, index, offset, 0);
         } else {
             restore_writable_word(r, index, offset);
         }

@@ -18,6 +18,11 @@ enum word_fate {
 /* Decides the words at `offset` and `offset` + 8 when a list node lies there (lists.c). */
 bool list_fate(struct restore *r, const struct draft_section *section, uint64_t offset, enum word_fate fate[2]);
 
+/* Whether the words at `offset` and `offset` + 8 are the bus and owner of a registered driver (drivers.c): run time. */
+bool driver_fate(const struct restore *r, const struct draft_section *section, uint64_t offset);
+/* Whether the word at `offset` is the name of one, and a copy. */
+bool driver_name_fate(const struct restore *r, const struct draft_section *section, uint64_t offset);
+
 /* The object around offset `offset` of section `index`, NULL if no symbol covers it. */
 const struct draft_symbol *object_around(const struct restore *r, uint32_t index, uint64_t offset);
 

@@ -5,8 +5,8 @@
 #include "base/cursor.h"
 #include "object/x86_64/data.h"
 
-#define LIST_HEAD      16 /* sizeof(struct list_head) */
-#define ARRAY_OF_HEADS 8
+#define LIST_HEAD      UINT64_C(16) /* sizeof(struct list_head) */
+#define ARRAY_OF_HEADS UINT64_C(8)
 #define ARRAY_STEP_MAX 128
 
 static bool reads_as(const struct restore *r, uint64_t address, uint64_t value)
@@ -46,30 +46,34 @@ static bool is_empty_head(const struct draft_section *section, uint64_t offset)
            le64(section->data + offset + 8) == self;
 }
 
-/* Heads in a row within [start, end), from `offset` on in steps of `step`. */
-static size_t count_heads(const struct draft_section *section, uint64_t start, uint64_t end, uint64_t offset,
-                          int64_t step)
+/* Whether heads follow `offset` within `object` at equal distances of `step`, enough of them to be an array. */
+static bool is_row(const struct draft_section *section, const struct draft_symbol *object, uint64_t offset,
+                   uint64_t step)
 {
-    size_t count = 0;
-    for (; count < ARRAY_OF_HEADS; count++) {
-        offset += (uint64_t)step;
-        if (offset < start || offset >= end || !is_empty_head(section, offset))
-            break;
-    }
-    return count;
+    for (uint64_t i = 1; i < ARRAY_OF_HEADS; i++)
+        if (offset + i * step - object->value >= object->size || !is_empty_head(section, offset + i * step))
+            return false;
+    return true;
 }
 
 /* One of many heads at equal distances in one object: a hash table, which a loop makes at run time. */
-static bool is_in_array(const struct restore *r, const struct draft_section *section, uint64_t offset)
+static bool is_in_array(struct restore *r, const struct draft_section *section, uint64_t offset)
 {
-    const struct draft_symbol *object = object_around(r, (uint32_t)(section - r->draft->sections), offset);
-    if (!object || object->size < (uint64_t)ARRAY_OF_HEADS * LIST_HEAD)
+    uint32_t index = (uint32_t)(section - r->draft->sections);
+    const struct draft_symbol *object = object_around(r, index, offset);
+    struct head_row *row = &r->head_row;
+    if (object && row->object == object && offset == row->offset + row->step) {
+        row->offset = offset;
+        return true;
+    }
+    if (!object || object->size < ARRAY_OF_HEADS * LIST_HEAD)
         return false;
-    uint64_t start = object->value, end = object->value + object->size;
-    for (int64_t step = LIST_HEAD; step <= ARRAY_STEP_MAX; step += 8)
-        if (1 + count_heads(section, start, end, offset, step) + count_heads(section, start, end, offset, -step) >=
-            ARRAY_OF_HEADS)
+    for (uint64_t step = LIST_HEAD; step <= ARRAY_STEP_MAX; step += 8) {
+        if (is_row(section, object, offset, step)) {
+            *row = (struct head_row){object, offset, step};
             return true;
+        }
+    }
     return false;
 }
 

@@ -1,6 +1,7 @@
 /*
  * order.c - the order on disk of tables that the loader sorts (RECONSTRUCT.md section 7). Per target section the
- * entries ascend on disk; how the sections' runs are interleaved is inferred.
+ * entries ascend on disk; how the sections' runs are interleaved is inferred: section by section where objtool wrote
+ * the table for the whole module, object by object where the compiler did.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,28 +36,46 @@ uint32_t *order_entries(struct entry_place *places, size_t count)
     return NULL;
 }
 
-bool order_like_patchable(struct restore *r, const struct draft_section *table, struct entry_place *places,
-                          size_t count)
+bool patchable_read(struct restore *r, struct patchable *ret)
 {
     uint32_t index;
-    const struct draft_section *entries = section_named(r, "__patchable_function_entries", &index);
-    size_t entry_count = entries ? entries->size / 8 : 0;
-    struct entry_place *sorted = calloc(entry_count + 1, sizeof(*sorted));
-    if (!sorted || entry_count == 0) {
-        r->out_of_memory |= !sorted;
-        free(sorted);
+    const struct draft_section *table = section_named(r, "__patchable_function_entries", &index);
+    *ret = (struct patchable){.count = table ? table->size / 8 : 0};
+    if (!table || ret->count == 0)
+        return false;
+    ret->sorted = calloc(ret->count, sizeof(*ret->sorted));
+    if (!ret->sorted) {
+        r->out_of_memory = true;
         return false;
     }
-    for (uint32_t i = 0; i < entry_count; i++)
-        sorted[i] = (struct entry_place){le64(entries->data + (uint64_t)i * 8), i, i};
-    qsort(sorted, entry_count, sizeof(*sorted), by_place);
-    size_t next = 0;
-    for (uint32_t i = 0; i < count; i++) { /* the table ascends: one walk over both */
-        uint64_t place = le64(table->data + (uint64_t)i * 8);
-        while (next < entry_count && sorted[next].group <= place)
-            next++;
-        places[i] = (struct entry_place){next ? sorted[next - 1].index : 0, i, i};
-    }
-    free(sorted);
+    for (uint32_t i = 0; i < ret->count; i++)
+        ret->sorted[i] = (struct entry_place){le64(table->data + (uint64_t)i * 8), i, i};
+    qsort(ret->sorted, ret->count, sizeof(*ret->sorted), by_place);
     return true;
+}
+
+uint32_t patchable_position(const struct patchable *patchable, uint64_t address)
+{
+    size_t low = 0, high = patchable->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (patchable->sorted[middle].group <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? patchable->sorted[low - 1].index : 0;
+}
+
+uint64_t split_parent(const struct restore *r, uint64_t address)
+{
+    size_t next = place_from(r->places, r->place_count, address + 1);
+    const char *name = next ? r->draft->symbols[r->places[next - 1].symbol].name : "";
+    const char *suffix = strstr(name, ".cold");
+    for (size_t i = 0; suffix && i < r->place_count; i++) {
+        const char *other = r->draft->symbols[r->places[i].symbol].name;
+        if (strncmp(other, name, (size_t)(suffix - name)) == 0 && other[suffix - name] == '\0')
+            return r->places[i].address;
+    }
+    return address;
 }

@@ -38,6 +38,12 @@ enum rule {
     RULE_COUNT,
 };
 
+/* The last of a row of list heads that was met (lists.c). */
+struct head_row {
+    const struct draft_symbol *object;
+    uint64_t offset, step;
+};
+
 struct restore {
     const struct machine_context *context;
     struct draft *draft;
@@ -56,6 +62,7 @@ struct restore {
     uint8_t **owned;          /* a section: one byte a byte that a patch rule restored; NULL where it has no code */
     uint32_t *imports;        /* by index of the import name; DRAFT_NONE until used */
     uint32_t *imports_direct; /* the same for the `direct` names */
+    struct head_row head_row;
     size_t failed[RULE_COUNT];
     bool out_of_memory;
 };

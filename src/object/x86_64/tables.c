@@ -23,7 +23,7 @@ static const struct table_shape shapes[] = {
     {"__patchable_function_entries", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
     {"_ftrace_events", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
     {"_ftrace_eval_map", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
-    {"__ex_table", 12, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 0}, {8, FIELD_HANDLER, 0}}, ORDER_BY_PLACE},
+    {"__ex_table", 12, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 0}, {8, FIELD_HANDLER, 0}}, ORDER_BY_UNIT},
     {"__bug_table", 0, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 12}, {8, FIELD_LABEL, 16}}, ORDER_KEPT},
     {"__ksymtab", 12, {{0, FIELD_NAME, 0}, {4, FIELD_NAME, 0}, {8, FIELD_NAME, 0}}, ORDER_KEPT},
     {"__ksymtab_gpl", 12, {{0, FIELD_NAME, 0}, {4, FIELD_NAME, 0}, {8, FIELD_NAME, 0}}, ORDER_KEPT},
@@ -32,7 +32,7 @@ static const struct table_shape shapes[] = {
     {".altinstructions", 0, {{0, FIELD_LABEL, 0}, {4, FIELD_REPLACEMENT, 0}}, ORDER_KEPT},
     {".parainstructions", 16, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
     {".static_call_sites", 8, {{0, FIELD_LABEL, 0}, {4, FIELD_CALL_KEY, 0}}, ORDER_BY_PLACE},
-    {"__jump_table", 16, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 0}, {8, FIELD_JUMP_KEY, 0}}, ORDER_BY_PLACE},
+    {"__jump_table", 16, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 0}, {8, FIELD_JUMP_KEY, 0}}, ORDER_BY_UNIT},
 };
 
 const struct table_shape *table_shape(const char *name)
@@ -249,6 +249,41 @@ static void reorder_orc(struct restore *r, const uint32_t *order, uint64_t count
     orc->data_from = LKMFS_FROM_INFERRED;
 }
 
+/* By section, then offset, of what the first fields point to. */
+static void place_by_section(struct restore *r, const struct table_shape *shape, const struct field_place *first,
+                             unsigned entry, struct entry_place *places, size_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t at = (uint64_t)i * entry;
+        struct target target = {.section = DRAFT_NONE};
+        struct field_place field = *first;
+        bool found;
+        field.from = field.to = at;
+        field.bytes = field.entry = first->entry + at;
+        field.address += at;
+        find_field(r, &field, shape->fields[0].kind, &found, &target);
+        places[i] = (struct entry_place){found ? target.section : DRAFT_NONE, found ? target.offset : i, i};
+    }
+}
+
+/* By object, what was split off along with what it was split from. False when the order of objects is not known. */
+static bool place_by_unit(struct restore *r, const struct table_shape *shape, const struct field_place *first,
+                          unsigned entry, struct entry_place *places, size_t count)
+{
+    struct patchable patchable;
+    if (!patchable_read(r, &patchable))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *bytes = first->entry + (uint64_t)i * entry;
+        uint64_t address = shape->fields[0].kind == FIELD_ADDRESS
+                               ? le64(bytes)
+                               : first->address + (uint64_t)i * entry + (uint64_t)(int64_t)(int32_t)le32(bytes);
+        places[i] = (struct entry_place){patchable_position(&patchable, split_parent(r, address)), address, i};
+    }
+    free(patchable.sorted);
+    return true;
+}
+
 /* Order on disk of the table `copy` as in memory, NULL if it is the same. */
 static uint32_t *disk_order(struct restore *r, const struct table_shape *shape, uint32_t index, unsigned entry,
                             const uint8_t *copy)
@@ -262,16 +297,11 @@ static uint32_t *disk_order(struct restore *r, const struct table_shape *shape, 
         r->out_of_memory = true;
         return NULL;
     }
-    bool known = true;
-    if (shape->order == ORDER_BY_ENTRY)
-        known = order_like_patchable(r, section, places, count);
-    for (uint32_t i = 0; i < count && shape->order == ORDER_BY_PLACE; i++) {
-        struct target target = {.section = DRAFT_NONE};
-        uint64_t at = (uint64_t)i * entry;
-        struct field_place field = {section, index, at, at, 0, copy + at, section->address + at, copy + at};
-        bool found;
-        find_field(r, &field, shape->fields[0].kind, &found, &target);
-        places[i] = (struct entry_place){found ? target.section : DRAFT_NONE, found ? target.offset : i, i};
+    struct field_place first = {section, index, 0, 0, 0, copy, section->address, copy};
+    bool known = shape->order != ORDER_BY_PLACE && place_by_unit(r, shape, &first, entry, places, count);
+    if (!known && shape->order != ORDER_BY_ENTRY) {
+        place_by_section(r, shape, &first, entry, places, count);
+        known = true;
     }
     uint32_t *order = known ? order_entries(places, count) : NULL;
     free(places);
@@ -318,12 +348,12 @@ static void restore_table(struct restore *r, const struct table_shape *shape, ui
     free(copy);
 }
 
-static void restore_kind(struct restore *r, bool by_entry)
+static void restore_kind(struct restore *r, bool by_unit)
 {
     for (uint32_t i = 0; i < r->draft->section_count; i++) {
         const struct draft_section *section = section_at(r, i);
         const struct table_shape *shape = section->data && section->address ? table_shape(section->name) : NULL;
-        if (shape && (shape->order == ORDER_BY_ENTRY) == by_entry)
+        if (shape && (shape->order >= ORDER_BY_UNIT) == by_unit)
             restore_table(r, shape, i);
     }
 }

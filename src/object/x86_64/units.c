@@ -12,21 +12,15 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "object/x86_64/line.h"
 
 #define ROUNDS_MAX    16
 #define LIKELY_WITHIN 2048 /* a jump this short that nothing is known of is taken for one inside an object */
 
-/* Places in a row; group[i] == group[i + 1] when both are proven to be of one object. */
-struct line {
-    size_t count;
-    int32_t *bridges; /* change in the number of proofs that span the gap before a place */
-    uint32_t *group;
-    uint32_t groups;
-};
-
 /* A local symbol (place on the symbols' line) belongs to the same object as a function (place on a part's line). */
 struct link {
     uint32_t symbol, part, function;
+    uint32_t last_symbol; /* empty objects may share its address: certain once all up to this one are bound */
 };
 
 struct candidate {
@@ -50,50 +44,6 @@ struct units {
     size_t candidate_count, candidate_capacity;
     uint32_t last_part, last_function; /* of the last code asked for */
 };
-
-/* ---- lines ---- */
-
-static bool line_init(struct line *line, size_t count)
-{
-    line->count = count;
-    line->bridges = calloc(count + 2, sizeof(*line->bridges));
-    line->group = calloc(count + 2, sizeof(*line->group));
-    return line->bridges && line->group;
-}
-
-static void line_free(struct line *line)
-{
-    free(line->bridges);
-    free(line->group);
-}
-
-static void line_bind(struct line *line, size_t first, size_t last)
-{
-    if (first > last) {
-        size_t swap = first;
-        first = last;
-        last = swap;
-    }
-    if (first < last && last < line->count) {
-        line->bridges[first + 1]++;
-        line->bridges[last + 1]--;
-    }
-}
-
-/* Renumbers the groups; true when there are fewer than before. */
-static bool line_group(struct line *line)
-{
-    uint32_t before = line->groups;
-    int64_t bridges = 0;
-    line->groups = line->count > 0;
-    for (size_t i = 0; i < line->count; i++) {
-        bridges += line->bridges[i];
-        if (i > 0 && bridges == 0)
-            line->groups++;
-        line->group[i] = line->groups - 1;
-    }
-    return line->groups != before;
-}
 
 /* ---- building the lines ---- */
 
@@ -178,13 +128,13 @@ static uint32_t function_at(struct units *units, uint32_t part, uint64_t offset)
     return (uint32_t)(low - 1);
 }
 
-static void add_link(struct units *units, uint32_t symbol, uint32_t part, uint32_t function)
+static void add_link(struct units *units, uint32_t symbol, uint32_t last_symbol, uint32_t part, uint32_t function)
 {
     if (!ARRAY_RESERVE(&units->links, &units->link_capacity, units->link_count)) {
         units->r->out_of_memory = true;
         return;
     }
-    units->links[units->link_count++] = (struct link){symbol, part, function};
+    units->links[units->link_count++] = (struct link){symbol, part, function, last_symbol};
 }
 
 /* Local functions lie on both lines. */
@@ -197,7 +147,8 @@ static void link_functions(struct units *units)
             continue;
         uint32_t part = part_of(units, symbol->section, symbol->value);
         if (units->starts[part])
-            add_link(units, units->symbol_place[i], part, function_at(units, part, symbol->value));
+            add_link(units, units->symbol_place[i], units->symbol_place[i], part,
+                     function_at(units, part, symbol->value));
     }
 }
 
@@ -301,18 +252,20 @@ void units_branch(struct units *units, uint32_t index, uint64_t offset, uint64_t
 void units_reference(struct units *units, uint32_t index, uint64_t offset, uint64_t address)
 {
     const struct restore *r = units->r;
-    uint32_t place = DRAFT_NONE;
+    uint32_t first = DRAFT_NONE, last = 0;
+    bool has_object = false;
     for (size_t i = place_from(r->places, r->place_count, address);
          i < r->place_count && r->places[i].address == address; i++) {
-        uint32_t symbol = r->places[i].symbol;
-        bool is_local = ELF64_ST_BIND(r->draft->symbols[symbol].info) == STB_LOCAL;
-        if (!is_local || !r->places[i].size || place != DRAFT_NONE)
-            return; /* another object's global, or empty lock class key, may be meant */
-        place = units->symbol_place[symbol];
+        uint32_t symbol = r->places[i].symbol, place = units->symbol_place[symbol];
+        if (ELF64_ST_BIND(r->draft->symbols[symbol].info) != STB_LOCAL || place == DRAFT_NONE)
+            return; /* the reference may be to the global */
+        has_object |= r->places[i].size > 0;
+        first = place < first ? place : first;
+        last = place > last ? place : last;
     }
     uint32_t part = part_of(units, index, offset);
-    if (place != DRAFT_NONE)
-        add_link(units, place, part, function_here(units, part, offset));
+    if (has_object)
+        add_link(units, first, last, part, function_here(units, part, offset));
 }
 
 void units_candidate(struct units *units, uint32_t index, uint64_t offset, unsigned field, uint8_t opcode,
@@ -353,7 +306,8 @@ static void carry(struct units *units, uint32_t part, bool to_symbols)
     memset(extents, 0xff, (from->groups + 1) * sizeof(*extents));
     for (size_t i = 0; i < units->link_count; i++) {
         const struct link *link = &units->links[i];
-        if (link->part == part)
+        bool is_certain = symbols->group[link->symbol] == symbols->group[link->last_symbol];
+        if (link->part == part && is_certain)
             extend(&extents[from->group[to_symbols ? link->function : link->symbol]],
                    to_symbols ? link->symbol : link->function);
     }
