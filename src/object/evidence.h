@@ -14,9 +14,11 @@
 #include "lkmfs/module.h"
 
 struct evidence {
-    uint64_t entry_text_align; /* of .init.text and .exit.text: 16, or 1 when one lies at an address that 16 does not
-                                  divide */
-    uint64_t ksymtab_align;    /* of __ksymtab*: 8, or 4 when one lies at such an address */
+    uint64_t entry_text_align;    /* of .init.text and .exit.text: 16, or 1 when one lies at an address that 16 does not
+                                     divide */
+    uint64_t cold_function_align; /* of .text.unlikely where it has more than split-off parts: 16
+                                     (-fmin-function-alignment, gcc 14), or 1 when such a function lies elsewhere */
+    uint64_t ksymtab_align;       /* of __ksymtab*: 8, or 4 when one lies at such an address */
     bool crc_relocated; /* __kcrctab* are filled by the linker through __crc_ symbols (before 5.19): align 1, .rela */
     uint64_t alt_instr_size;   /* bytes of one .altinstructions entry */
     bool parainstructions_cut; /* the last .parainstructions entry is 12 bytes, not 16 */
@@ -34,5 +36,8 @@ struct evidence {
 /* Facts of `count` modules; `types` and `vermagic` may be NULL. */
 void evidence_gather(const struct lkmfs_module *const *modules, size_t count, const struct lkmfs_types *types,
                      const char *vermagic, unsigned word, struct evidence *ret);
+
+/* Is it a function of its own, no part that the compiler split off (NAME.cold) and no padding before one (__pfx_)? */
+bool evidence_is_whole_function(const struct lkmfs_module_symbol *symbol);
 
 #endif

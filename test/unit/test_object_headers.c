@@ -55,6 +55,33 @@ Test(object_headers, evidence_comes_from_addresses_and_tables)
     fake_module_free(fake);
 }
 
+/* Alignment of .text.unlikely behind code that ends at 0x15, with one symbol in it. */
+static uint64_t unlikely_align(const char *symbol, uint64_t offset)
+{
+    struct fake_module *fake = fake_module_new();
+    const struct lkmfs_module *modules[] = {&fake->module};
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, ".text.unlikely", FAKE_TEXT, offset & ~UINT64_C(15));
+    fake_section(fake, ".exit.text", FAKE_TEXT, 0x80);
+    fake_symbol(fake, "function", fake_address(FAKE_TEXT, 0), 0x15, 1, LOCAL_CODE, 't');
+    fake_symbol(fake, symbol, fake_address(FAKE_TEXT, offset), 8, 3, LOCAL_CODE, 't');
+    evidence_gather(modules, 1, NULL, NULL, 8, &fake->evidence);
+    fake->evidence.area = (struct lkmfs_range){FAKE_BASE, 0x10000000};
+    cr_assert(fake_layout(fake));
+    uint64_t align = fake_find(fake, ".text.unlikely")->align;
+    cr_expect_eq(fake_find(fake, ".text")->size, align == 16 ? 0x15 : 0x20);
+    fake_module_free(fake);
+    return align;
+}
+
+Test(object_headers, whole_functions_align_the_unlikely_text_where_all_of_them_are_aligned)
+{
+    cr_expect_eq(unlikely_align("rare", 0x20), 16);
+    cr_expect_eq(unlikely_align("rare", 0x24), 1, "older compilers");
+    cr_expect_eq(unlikely_align("function.cold", 0x20), 1);
+    cr_expect_eq(unlikely_align("function.constprop.0.cold", 0x20), 1);
+}
+
 Test(object_headers, alignment_shows_in_symbols_and_gaps)
 {
     struct fake_module *fake = fake_module_new();
