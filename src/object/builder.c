@@ -50,7 +50,7 @@ static bool gather(struct lkmfs_builder *builder, struct lkmfs_error *err)
     }
     if (ok) {
         evidence_gather(modules, count, lkmfs_kernel_types(kernel), lkmfs_modules_vermagic(builder->modules),
-                        lkmfs_kernel_word(kernel), &builder->evidence);
+                        facts->banner, lkmfs_kernel_word(kernel), &builder->evidence);
         builder->evidence.kernel = (struct lkmfs_range){facts->image_start, facts->image_end - facts->image_start};
         builder->evidence.area = (struct lkmfs_range){facts->module_start, facts->module_end - facts->module_start};
     }

@@ -1,6 +1,7 @@
 #include "object/evidence.h"
 
 #include <elf.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool starts_with(const char *name, const char *prefix)
@@ -67,7 +68,7 @@ static void gather_module(const struct lkmfs_module *module, bool *has_crcs, boo
         if (starts_with(table->section, "__kcrctab") && table->count)
             *has_crcs = true;
         if (strcmp(table->section, "__bug_table") == 0 && table->count && table->entry == 16)
-            ret->tables_have_entsize = true;
+            ret->tables_merge = true;
     }
     for (size_t i = 0; i < module->symbol_count; i++) {
         const struct lkmfs_module_symbol *symbol = &module->symbols[i];
@@ -78,8 +79,17 @@ static void gather_module(const struct lkmfs_module *module, bool *has_crcs, boo
     }
 }
 
+/* The banner ends with the tools: "(gcc ..., GNU ld (GNU Binutils for Debian) 2.44) #1 SMP". Releases are compared. */
+static bool linker_keeps_entsize(const char *banner)
+{
+    const char *linker = strstr(banner, "GNU ld ");
+    const char *version = linker ? strstr(linker, ") ") : NULL;
+    unsigned major, minor;
+    return version && sscanf(version, ") %u.%u", &major, &minor) == 2 && (major > 2 || (major == 2 && minor >= 45));
+}
+
 void evidence_gather(const struct lkmfs_module *const *modules, size_t count, const struct lkmfs_types *types,
-                     const char *vermagic, unsigned word, struct evidence *ret)
+                     const char *vermagic, const char *banner, unsigned word, struct evidence *ret)
 {
     bool has_crcs = false, labels_crcs = false;
     uint64_t size;
@@ -95,10 +105,11 @@ void evidence_gather(const struct lkmfs_module *const *modules, size_t count, co
 
     /* Since 5.19 the CRCs are labelled words in __kcrctab; before, a .rela named absolute symbols, which are not kept.
      */
+    ret->entsize_kept = banner && linker_keeps_entsize(banner);
     ret->crc_relocated = has_crcs && ret->kallsyms_all && !labels_crcs;
     ret->versions_in_file = has_crcs || (vermagic && strstr(vermagic, "modversions"));
     if (types && lkmfs_types_size(types, "alt_instr", &size) && size >= 10 && size <= 32)
         ret->alt_instr_size = size;
     if (types && lkmfs_types_size(types, "bug_entry", &size) && size == 16)
-        ret->tables_have_entsize = true;
+        ret->tables_merge = true;
 }
