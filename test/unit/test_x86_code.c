@@ -112,6 +112,34 @@ Test(x86_code, operands)
     expect_no_doubt();
 }
 
+/* movabs $object - 8: the object is the one that follows, whatever holds the address itself. */
+Test(x86_code, constant_subtracted_from_an_object)
+{
+    uint8_t code[] = {
+        0x48, 0xbe, 0, 0, 0, 0, 0, 0, 0, 0, /* movabs $table - 8, %rsi */
+        0x48, 0xbe, 0, 0, 0, 0, 0, 0, 0, 0, /* movabs $named - 4, %rsi */
+        0x48, 0xbe, 0, 0, 0, 0, 0, 0, 0, 0, /* movabs $table, %rsi */
+        0x48, 0xbe, 0, 0, 0, 0, 0, 0, 0, 0, /* movabs $.rodata - 8, %rsi */
+    };
+    put_le64(code + 2, RODATA + 24);
+    put_le64(code + 12, RODATA + 44);
+    put_le64(code + 22, RODATA + 32);
+    put_le64(code + 32, RODATA - 8);
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t rodata = fixture_section(".rodata", RODATA, 0, zeros, sizeof(zeros));
+    fixture_symbol("before", rodata, 0, 32, STB_GLOBAL, STT_OBJECT);
+    fixture_symbol("table", rodata, 32, 16, STB_LOCAL, STT_OBJECT);
+    fixture_symbol("named", rodata, 48, 16, STB_GLOBAL, STT_OBJECT);
+    fixture_restore();
+    expect_section(text, 2, R_X86_64_64, rodata, 24);
+    const struct draft_relocation *named = fixture_relocation(text, 12);
+    cr_assert(named && named->target.kind == DRAFT_TARGET_SYMBOL && named->target.addend == -4);
+    expect_section(text, 22, R_X86_64_64, rodata, 32);
+    const struct draft_relocation *first = fixture_relocation(text, 32);
+    cr_assert(first && first->target.kind == DRAFT_TARGET_SYMBOL && first->target.addend == -8);
+    expect_no_doubt();
+}
+
 Test(x86_code, undecodable_bytes_are_left_and_told)
 {
     uint8_t code[] = {0x06, 0x06, 0xe8, 0, 0, 0, 0};

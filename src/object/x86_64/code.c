@@ -116,7 +116,7 @@ static void do_imm32(const struct sweep *s)
 static void do_word64(const struct sweep *s, unsigned field, uint64_t value)
 {
     struct target target;
-    if (target_find(s->r, value, 0, TARGET_EXACT, &target))
+    if (target_before(s->r, value, &target) || target_find(s->r, value, 0, TARGET_EXACT, &target))
         put(s, field, R_X86_64_64, &target);
 }
 

@@ -153,6 +153,12 @@ bool target_percpu(struct restore *r, uint64_t address, int64_t bias, struct tar
 /* The import at exactly `address`. */
 bool target_import(struct restore *r, uint64_t address, int64_t bias, struct target *ret);
 
+/*
+ * An object of the module less a constant: the one that follows `address`, unless one begins there. Compilers of kernel
+ * code move such a difference with 64 bits, as the memory model lets 32 hold no more than the object and what follows.
+ */
+bool target_before(struct restore *r, uint64_t address, struct target *ret);
+
 /* Adds the relocation for `target` and zeroes its field of 4 or 8 bytes. */
 void relocate(struct restore *r, uint32_t section, uint64_t offset, uint32_t type, const struct target *target);
 

@@ -12,7 +12,8 @@
 
 #define NEAR_EXPORT 0x8000 /* farthest member of an exported struct */
 #define NEAR_PERCPU 0x2000
-#define OVERSHOOT   0x40 /* how far beside an array a pointer to it may lie */
+#define OVERSHOOT   0x40   /* how far beside an array a pointer to it may lie */
+#define UNDERSHOOT  0x1000 /* how far before an object a constant that is subtracted may lead */
 
 /* Every way of finding a target as one function, tried in order. */
 typedef bool find_fn(struct restore *r, uint64_t address, unsigned want, struct target *ret);
@@ -233,6 +234,21 @@ bool target_percpu(struct restore *r, uint64_t address, int64_t bias, struct tar
     if (distance >= NEAR_PERCPU || !import_by_index(r, index, distance, ret))
         return false;
     ret->draft.addend += bias;
+    return true;
+}
+
+bool target_before(struct restore *r, uint64_t address, struct target *ret)
+{
+    size_t i = place_from(r->places, r->place_count, address);
+    if (i == r->place_count || r->places[i].address == address || r->places[i].address - address >= UNDERSHOOT)
+        return false;
+    const struct draft_symbol *symbol = &r->draft->symbols[r->places[i].symbol];
+    if (is_code(section_at(r, symbol->section)) || strncmp(section_at(r, symbol->section)->name, ".init", 5) == 0)
+        return false;
+    *ret = in_section(r, symbol->section, r->places[i].address);
+    name_global(r, r->places[i].address, ret);
+    ret->draft.addend -= (int64_t)(r->places[i].address - address);
+    ret->from = LKMFS_FROM_INFERRED;
     return true;
 }
 
