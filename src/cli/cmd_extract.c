@@ -21,6 +21,7 @@ struct extraction {
     size_t *wanted; /* indexes of modules */
     size_t wanted_count;
     atomic_size_t next, done, failed;
+    atomic_bool unreadable;
 };
 
 static bool extract_one(struct extraction *work, const struct lkmfs_module *module, struct lkmfs_error *err)
@@ -37,6 +38,17 @@ static bool extract_one(struct extraction *work, const struct lkmfs_module *modu
     return ok;
 }
 
+/* An image that the host can't read is no matter of one module: that is said once, and ends it all. */
+static void fail_one(struct extraction *work, const struct lkmfs_module *module, const struct lkmfs_error *err)
+{
+    bool whole = err->code == LKMFS_ERROR_READ;
+    if (!whole || !atomic_exchange(&work->unreadable, true))
+        message_error("%s: %s", module->file, err->message);
+    if (whole)
+        atomic_store(&work->next, work->wanted_count);
+    atomic_fetch_add(&work->failed, 1);
+}
+
 static void *worker(void *context)
 {
     struct extraction *work = context;
@@ -44,10 +56,8 @@ static void *worker(void *context)
     while ((index = atomic_fetch_add(&work->next, 1)) < work->wanted_count) {
         const struct lkmfs_module *module = lkmfs_modules_at(lkmfs_session_modules(work->session), work->wanted[index]);
         struct lkmfs_error err;
-        if (!extract_one(work, module, &err)) {
-            message_error("%s: %s", module->file, err.message);
-            atomic_fetch_add(&work->failed, 1);
-        }
+        if (!extract_one(work, module, &err))
+            fail_one(work, module, &err);
         message_progress("%zu of %zu modules", atomic_fetch_add(&work->done, 1) + 1, work->wanted_count);
     }
     return NULL;

@@ -1,10 +1,12 @@
 #include "image/extents.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/array.h"
 #include "base/overflow.h"
+#include "image/failure.h"
 
 void image_extents_destroy(struct image_extents *extents)
 {
@@ -164,6 +166,8 @@ static size_t chunk_unpack(void *context, uint64_t key, uint8_t *block)
     const struct chunk *chunk = context;
     uint8_t *packed = malloc(chunk->packed);
     size_t size = 0;
+    if (!packed)
+        image_failure_note(key, ENOMEM);
     if (packed && image_file_read(chunk->file, key, packed, chunk->packed) == chunk->packed)
         size = image_unpack(chunk->packing, packed, chunk->packed, block, chunk->size);
     free(packed);

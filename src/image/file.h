@@ -17,7 +17,10 @@ struct image_file;
 
 /* One kind of source. All functions may be called from several threads at once, but for close. */
 struct image_source {
-    /* Reads up to `size` bytes at `offset`; returns how many, fewer only at the end or where reading fails. */
+    /*
+     * Reads `size` bytes at `offset`, which the file had when it was opened; returns how many there are. Fewer are a
+     * failure of the host, and errno then says why: 0 where the file ends.
+     */
     size_t (*pread)(struct image_file *file, uint64_t offset, void *buffer, size_t size);
     /* Offset of the first byte at or after `offset` that is not in a hole; the file's size if there is none. */
     uint64_t (*next_data)(struct image_file *file, uint64_t offset);
@@ -61,7 +64,10 @@ bool image_file_open_remote(const char *uri, struct image_file **ret, struct lkm
 /* Accepts NULL. */
 void image_file_close(struct image_file *file);
 
-/* Reads up to `size` bytes at `offset` and counts them; fewer than `size` at the end or where reading fails. */
+/*
+ * Reads up to `size` bytes at `offset` and counts them; fewer than `size` at the end, and where reading fails, which is
+ * noted (failure.h).
+ */
 size_t image_file_read(struct image_file *file, uint64_t offset, void *buffer, size_t size);
 
 /* See struct image_source. */

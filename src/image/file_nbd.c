@@ -2,6 +2,7 @@
  * file_nbd.c - an image behind an NBD server (nbdkit, qemu-nbd, ...), which may take its time: blocks are kept, what is
  * read in order is read ahead, and threads have connections of their own.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,12 +36,13 @@ bool image_file_is_remote(const char *path)
 
 struct connection {
     pthread_mutex_t lock;
-    struct nbd_handle *handle; /* NULL until it is first needed */
+    struct nbd_handle *handle; /* NULL when it broke */
 };
 
 struct nbd_file {
     struct image_file base; /* first: a struct image_file * of this source points here */
     struct connection connections[CONNECTIONS];
+    size_t connection_count; /* that are used */
     struct image_cache *cache;
     _Atomic uint64_t next;  /* the block after those that were fetched last */
     _Atomic uint64_t ahead; /* how many blocks are fetched when it comes next */
@@ -58,24 +60,27 @@ static struct nbd_handle *nbd_open(const char *uri)
 /* Locks a connection that is free, or else waits for one. */
 static struct connection *nbd_take(struct nbd_file *nbd, uint64_t block)
 {
-    for (size_t i = 0; i < CONNECTIONS; i++)
+    for (size_t i = 0; i < nbd->connection_count; i++)
         if (pthread_mutex_trylock(&nbd->connections[i].lock) == 0)
             return &nbd->connections[i];
-    struct connection *connection = &nbd->connections[block % CONNECTIONS];
+    struct connection *connection = &nbd->connections[block % nbd->connection_count];
     (void)pthread_mutex_lock(&connection->lock);
     return connection;
 }
 
-/* Reads `size` bytes at `offset` from the server; once more on a new connection if that fails. */
+/* Reads `size` bytes at `offset` from the server; once more on a new connection if that fails. Sets errno on failure.
+ */
 static bool nbd_get(struct nbd_file *nbd, uint64_t offset, void *buffer, size_t size)
 {
     struct connection *connection = nbd_take(nbd, offset / BLOCK);
     bool done = false;
+    int error = 0;
     for (unsigned attempt = 0; attempt < 2 && !done; attempt++) {
         if (!connection->handle)
             connection->handle = nbd_open(nbd->base.path);
         done = connection->handle && nbd_pread(connection->handle, buffer, size, offset, 0) == 0;
         if (!done) {
+            error = nbd_get_errno();
             nbd_close(connection->handle);
             connection->handle = NULL;
         }
@@ -83,6 +88,7 @@ static bool nbd_get(struct nbd_file *nbd, uint64_t offset, void *buffer, size_t 
     (void)pthread_mutex_unlock(&connection->lock);
     if (done)
         atomic_fetch_add_explicit(&nbd->base.bytes_read, size, memory_order_relaxed);
+    errno = error ? error : EIO;
     return done;
 }
 
@@ -156,7 +162,10 @@ static const struct image_source nbd_source = {
     .counts = true,
 };
 
-/* Connects for the first time, which shows whether there is anything. */
+/*
+ * Connects, which shows whether there is anything; as often as threads may want to, since there are no new sockets once
+ * the process is confined. A server that wants only one client would let the others wait.
+ */
 static bool nbd_begin(struct nbd_file *nbd, struct lkmfs_error *err)
 {
     const char *path = nbd->base.path;
@@ -169,6 +178,11 @@ static bool nbd_begin(struct nbd_file *nbd, struct lkmfs_error *err)
         return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0, "%s is empty; check what the server exports with nbdinfo --list",
                           path);
     nbd->base.size = (uint64_t)size;
+    nbd->connection_count = 1;
+    if (nbd_can_multi_conn(nbd->connections[0].handle) == 1)
+        while (nbd->connection_count < CONNECTIONS &&
+               (nbd->connections[nbd->connection_count].handle = nbd_open(path)) != NULL)
+            nbd->connection_count++;
     return true;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "image/kdump.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/cursor.h"
 #include "base/overflow.h"
 #include "image/cache.h"
+#include "image/failure.h"
 #include "image/ranges.h"
 #include "image/unpack.h"
 
@@ -177,6 +179,8 @@ static size_t kdump_fill(void *context, uint64_t page, uint8_t *block)
         return 0;
     uint8_t *packed = malloc(size);
     size_t unpacked = 0;
+    if (!packed)
+        image_failure_note(offset, ENOMEM);
     if (packed && image_file_read(image->file, offset, packed, size) == size)
         unpacked = image_unpack(packing_of(flags), packed, size, block, block_size);
     free(packed);

@@ -93,8 +93,9 @@ uint64_t space_table_entry(const struct lkmfs_space *space, uint64_t phys)
 
     (void)pthread_mutex_lock(lock);
     if (slot->phys != page * TABLE_SIZE) {
-        slot->phys = page * TABLE_SIZE;
-        slot->valid = lkmfs_image_read(space->image, slot->phys, slot->bytes, TABLE_SIZE);
+        uint64_t failures = lkmfs_image_failures();
+        slot->valid = lkmfs_image_read(space->image, page * TABLE_SIZE, slot->bytes, TABLE_SIZE);
+        slot->phys = lkmfs_image_failures() == failures ? page * TABLE_SIZE : NO_TABLE;
     }
     uint64_t entry = offset + 8 <= slot->valid ? le64(slot->bytes + offset) : 0;
     (void)pthread_mutex_unlock(lock);

@@ -169,6 +169,8 @@ bool lkmfs_modules_open(const struct lkmfs_kernel *kernel, struct lkmfs_log *log
         free(modules);
         return false;
     }
+    const struct lkmfs_image *image = lkmfs_space_image(modules->space);
+    uint64_t failures = lkmfs_image_failures();
     struct trace_set set = {0};
     follow_traces(modules, &set);
     modules->entries = calloc(set.count + 1, sizeof(*modules->entries));
@@ -178,6 +180,10 @@ bool lkmfs_modules_open(const struct lkmfs_kernel *kernel, struct lkmfs_log *log
     if (!read || !module_name_files(modules) || modules->arena.failed) {
         lkmfs_modules_close(modules);
         return lkmfs_fail_memory(err);
+    }
+    if (!lkmfs_image_intact(image, failures, err)) {
+        lkmfs_modules_close(modules);
+        return false;
     }
     *ret = modules;
     return true;
@@ -196,22 +202,42 @@ void lkmfs_modules_close(struct lkmfs_modules *modules)
     free(modules);
 }
 
+/* The contents of `entry` as they were in `before`; the other members are read by other threads and stay untouched. */
+static void forget_contents(struct module_entry *entry, const struct lkmfs_module *before)
+{
+    size_t from = offsetof(struct lkmfs_module, build_id);
+    memcpy((char *)&entry->module + from, (const char *)before + from, sizeof(*before) - from);
+    entry->symbols_refused = entry->btf_refused = false;
+    arena_release(&entry->arena);
+}
+
+/* Under the lock. What came of a host in trouble is not kept: the next call tries again. */
+static bool load(const struct lkmfs_modules *modules, struct module_entry *entry, struct lkmfs_error *err)
+{
+    const struct lkmfs_module before = entry->module;
+    uint64_t failures = lkmfs_image_failures();
+    module_read_sections(modules, entry);
+    module_read_notes(modules, entry);
+    module_read_tables(modules, entry);
+    module_read_symbols(modules, entry);
+    module_read_parameters(modules, entry);
+    module_read_btf(modules, entry);
+    bool intact = lkmfs_image_intact(lkmfs_space_image(modules->space), failures, err);
+    if (intact && !entry->arena.failed)
+        return true;
+    forget_contents(entry, &before);
+    return intact ? lkmfs_fail_memory(err) : false;
+}
+
 bool lkmfs_module_load(const struct lkmfs_modules *modules, const struct lkmfs_module *module, struct lkmfs_error *err)
 {
     struct module_entry *entry = (struct module_entry *)module; /* contents appear once, behind the lock */
     (void)pthread_mutex_lock(&entry->lock);
-    if (!entry->loaded) {
-        module_read_sections(modules, entry);
-        module_read_notes(modules, entry);
-        module_read_tables(modules, entry);
-        module_read_symbols(modules, entry);
-        module_read_parameters(modules, entry);
-        module_read_btf(modules, entry);
-        entry->loaded = true;
-    }
-    bool failed = entry->arena.failed;
+    if (!entry->loaded)
+        entry->loaded = load(modules, entry, err);
+    bool loaded = entry->loaded;
     (void)pthread_mutex_unlock(&entry->lock);
-    return failed ? lkmfs_fail_memory(err) : true;
+    return loaded;
 }
 
 const struct lkmfs_kernel *lkmfs_modules_kernel(const struct lkmfs_modules *modules)

@@ -60,14 +60,17 @@ static bool gather(struct lkmfs_builder *builder, struct lkmfs_error *err)
 
 static bool prepare(struct lkmfs_builder *builder, struct lkmfs_error *err)
 {
+    const struct lkmfs_image *image = lkmfs_space_image(lkmfs_kernel_space(lkmfs_modules_kernel(builder->modules)));
+    uint64_t failures = lkmfs_image_failures();
     if (!gather(builder, err) || !lkmfs_exports_open(builder->modules, builder->log, &builder->exports, err))
         return false;
     builder->context = builder->machine->context_new(builder->modules, builder->exports, builder->log);
-    if (!builder->context) {
-        release(builder);
-        return lkmfs_fail_memory(err);
-    }
-    return true;
+    if (!builder->context)
+        (void)lkmfs_fail_memory(err);
+    if (lkmfs_image_intact(image, failures, err) && builder->context)
+        return true;
+    release(builder);
+    return false;
 }
 
 bool builder_prepare(const struct lkmfs_builder *builder, struct lkmfs_error *err)
