@@ -68,6 +68,11 @@ enum lkmfs_paging lkmfs_space_paging(const struct lkmfs_space *space)
     return space->kind;
 }
 
+const struct paging *space_paging(const struct lkmfs_space *space)
+{
+    return space->paging;
+}
+
 const char *lkmfs_paging_name(enum lkmfs_paging paging)
 {
     return pagings[paging]->name;

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+/* Few enough that what is fetched for them is still held when the last is read. */
+#define PREFETCH_MODULES 64
+
 bool lkmfs_builder_new(const struct lkmfs_modules *modules, struct lkmfs_log *log, struct lkmfs_builder **ret,
                        struct lkmfs_error *err)
 {
@@ -45,6 +48,8 @@ static bool gather(struct lkmfs_builder *builder, struct lkmfs_error *err)
         return lkmfs_fail_memory(err);
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
+        if (i % PREFETCH_MODULES == 0)
+            lkmfs_modules_prefetch(builder->modules, i, PREFETCH_MODULES);
         modules[i] = lkmfs_modules_at(builder->modules, i);
         ok = lkmfs_module_load(builder->modules, modules[i], err);
     }
