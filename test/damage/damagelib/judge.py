@@ -101,6 +101,7 @@ class Judge:
         self._known: set[bytes] = set()
         self._turn = 0
         self._sound = self._files(self._extract(kernel.original.path))
+        self._doubts = self._count_doubts(kernel.original.path)
 
     def _extract(self, image: Path) -> Ran:
         shutil.rmtree(self._work, ignore_errors=True)
@@ -136,7 +137,13 @@ class Judge:
                 verdict.outcome = ("fewer" if len(digests) < len(self._sound)
                                    else "same" if digests == self._sound else "other")
                 self._examine_info(patient, damage, sorted(digests), verdict)
+                if verdict.outcome == "fewer" and self._count_doubts(image) <= self._doubts:
+                    verdict.faults.append(f"silent loss: {len(digests)} of {len(self._sound)} modules, no doubt in log.txt")
             return verdict
+
+    def _count_doubts(self, image: Path) -> int:
+        """Lines of log.txt that say what lkmfs could not make out."""
+        return sum(line.startswith(b"doubt: ") for line in _run([self._lkmfs, "cat", image, "log.txt"]).out.splitlines())
 
     @staticmethod
     def _weigh(ran: Ran, verdict: Verdict) -> None:
