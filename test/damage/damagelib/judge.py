@@ -48,6 +48,7 @@ class Verdict:
     kind: str
     name: str
     outcome: str                    # "same", "other", "fewer", "refused"
+    said: str = ""                  # the first line on standard error
     faults: list[str] = field(default_factory=list)
     missing: int = 0                # bytes that /info says are missing
     seconds: float = 0
@@ -131,6 +132,7 @@ class Judge:
         with patient.damaged(damage) as image:
             verdict = Verdict(damage.kind, damage.name, "refused")
             ran = self._extract(image)
+            verdict.said = ran.lines[0] if ran.lines else ""
             self._weigh(ran, verdict)
             if ran.code in (0, 2) and not verdict.faults:
                 digests = self._new_files(verdict)
@@ -180,7 +182,8 @@ class Judge:
             return
         for section in (info["object"] or {}).get("sections", ()):
             verdict.missing += section["missing_bytes"]
-            if damage.tells_losses and int(section["address"] or "0", 16) >= MODULE_AREA:
+            gone = section["from"]["data"] == "missing"    # said for the whole section
+            if damage.tells_losses and not gone and int(section["address"] or "0", 16) >= MODULE_AREA:
                 self._compare_missing(patient, section, verdict)
 
     def _compare_missing(self, patient: Patient, section: dict[str, Any], verdict: Verdict) -> None:
