@@ -18,6 +18,8 @@ static bool extends(const struct image_part *part, const struct lkmfs_mapping *l
 
 static void add_leaf(struct kernel_image *image, const struct lkmfs_mapping *leaf)
 {
+    if (leaf->size > PART_MAX) /* no kernel maps its image in pages of 1 GiB: a damaged entry */
+        return;
     struct image_part *last = image->part_count ? &image->parts[image->part_count - 1] : NULL;
     if (last && extends(last, leaf)) {
         last->size += leaf->size;
