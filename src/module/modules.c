@@ -170,7 +170,7 @@ static bool read_all(struct lkmfs_modules *modules, const struct trace_set *set)
         module_clip_regions(modules, &modules->entries[i]);
         module_read_usage(modules, &modules->entries[i]);
     }
-    return module_share_memory(modules);
+    return module_index_regions(modules) && module_tables_init(modules) && module_share_memory(modules);
 }
 
 /* The string that load_module() compares with every .modinfo: static const char vermagic[] in kernel/module. */
@@ -198,8 +198,9 @@ bool lkmfs_modules_open(const struct lkmfs_kernel *kernel, struct lkmfs_log *log
     modules->log = log;
     modules->uses_left = USES_MAX;
     modules->leaves_left = LEAVES_MAX;
+    (void)pthread_mutex_init(&modules->btf_lock, NULL);
     if (!module_layout_init(modules->types, &modules->layout, err)) {
-        free(modules);
+        lkmfs_modules_close(modules);
         return false;
     }
     const struct lkmfs_image *image = lkmfs_space_image(modules->space);
@@ -230,6 +231,8 @@ void lkmfs_modules_close(struct lkmfs_modules *modules)
         arena_release(&modules->entries[i].arena);
         (void)pthread_mutex_destroy(&modules->entries[i].lock);
     }
+    (void)pthread_mutex_destroy(&modules->btf_lock);
+    free(modules->btf);
     free(modules->entries);
     arena_release(&modules->arena);
     free(modules);
@@ -313,14 +316,6 @@ const struct lkmfs_module *lkmfs_modules_find(const struct lkmfs_modules *module
 {
     for (size_t i = 0; i < modules->count; i++)
         if (same_name(modules->entries[i].module.file, name))
-            return &modules->entries[i].module;
-    return NULL;
-}
-
-const struct lkmfs_module *lkmfs_modules_around(const struct lkmfs_modules *modules, uint64_t address)
-{
-    for (size_t i = 0; i < modules->count; i++)
-        if (module_region_around(&modules->entries[i].module, address) >= 0)
             return &modules->entries[i].module;
     return NULL;
 }

@@ -49,6 +49,7 @@ struct restore {
     struct draft *draft;
     struct span *spans; /* sections with bytes or .bss in live regions, ascending by address; empty ones left out */
     size_t span_count;
+    bool *is_table;    /* by section: its name is that of a table (tables.h) */
     struct span *init; /* the freed .init sections */
     size_t init_count;
     uint64_t percpu, percpu_end;
@@ -59,6 +60,7 @@ struct restore {
     size_t global_count;
     uint32_t cold_section;    /* section whose objects' .text.unlikely lies behind their .text, DRAFT_NONE if none */
     uint64_t cold_start;      /* offset where that begins */
+    uint32_t orc_section;     /* .orc_unwind if it has bytes, else DRAFT_NONE */
     uint8_t **owned;          /* a section: one byte a byte that a patch rule restored; NULL where it has no code */
     uint32_t *imports;        /* by index of the import name; DRAFT_NONE until used */
     uint32_t *imports_direct; /* the same for the `direct` names */

@@ -71,7 +71,7 @@ static bool find_neighbour(const struct restore *r, uint64_t address, uint32_t t
     const struct span *before = NULL, *after = NULL;
     for (size_t i = 0; i < r->span_count; i++) {
         const struct span *span = &r->spans[i];
-        if (span->section == table || table_shape(section_at(r, span->section)->name))
+        if (span->section == table || r->is_table[span->section])
             continue;
         if (span->end <= address)
             before = span;
@@ -99,7 +99,7 @@ static bool find_own(struct restore *r, uint64_t address, unsigned want, struct 
     }
     if (section == DRAFT_NONE)
         return false;
-    if (!(want & TARGET_TABLE) && table_shape(section_at(r, section)->name) && !global_at(r, address) &&
+    if (!(want & TARGET_TABLE) && r->is_table[section] && !global_at(r, address) &&
         !is_pointed_to(section_at(r, section)->name) && find_neighbour(r, address, section, ret))
         return true;
     *ret = in_section(r, section, address);
