@@ -70,8 +70,8 @@ def unmount_all(folder: Path) -> None:
             raise Failure(f"can't unmount {folder}")
 
 
-def daemons_of(folder: Path) -> list[int]:
-    """Processes that serve `folder`: their command line names it, which is a new folder of this run."""
+def processes_of(folder: Path) -> list[int]:
+    """Processes of a mount on `folder`: their command line names it, which is a new folder of this run."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -82,6 +82,23 @@ def daemons_of(folder: Path) -> list[int]:
             if os.fsencode(folder) in words:
                 found.append(int(entry.name))
     return found
+
+
+def parent_of(process: int) -> int:
+    """The process that started it."""
+    return int((Path("/proc") / str(process) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+
+
+def daemons_of(folder: Path) -> list[int]:
+    """Guards of mounts on `folder`: the processes that mount and unmount."""
+    processes = processes_of(folder)
+    return [process for process in processes if parent_of(process) not in processes]
+
+
+def servers_of(folder: Path) -> list[int]:
+    """The processes that read the image and answer the kernel, each started by its guard."""
+    processes = processes_of(folder)
+    return [process for process in processes if parent_of(process) in processes]
 
 
 class Mounted:
