@@ -26,7 +26,8 @@ struct guard {
     int signals; /* signalfd(2) */
     int caller;  /* pipe to the process that was called; -1 in the foreground */
     struct fuse_session *session;
-    const char *mountpoint;
+    const char *mountpoint; /* NULL until it is mounted */
+    bool stopped;           /* by a signal */
 };
 
 /* ---- to and fro ---- */
@@ -157,6 +158,7 @@ static void take_away(struct guard *guard)
         fuse_mount_end(guard->session);
     guard->session = NULL;
     /* It may be at work for a while, but ends as soon as it can. */
+    guard->stopped = true;
     (void)kill(guard->server, SIGTERM);
 }
 
@@ -186,7 +188,7 @@ static bool watch(struct guard *guard, struct lkmfs_error *err)
     }
 }
 
-static bool reap(pid_t child, int *status, struct lkmfs_error *err)
+static bool reap(pid_t child, bool stopped, int *status, struct lkmfs_error *err)
 {
     int how;
     while (waitpid(child, &how, 0) < 0)
@@ -194,6 +196,10 @@ static bool reap(pid_t child, int *status, struct lkmfs_error *err)
             return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "a process of lkmfs got lost: %s", strerror(errno));
     if (WIFEXITED(how)) {
         *status = WEXITSTATUS(how);
+        return true;
+    }
+    if (stopped && WTERMSIG(how) == SIGTERM) { /* it was not that far yet as to end in good order */
+        *status = 0;
         return true;
     }
     return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "the process that reads the image was ended by signal %d (%s)",
@@ -245,7 +251,7 @@ static bool run_guard(struct guard *guard, int *status, struct lkmfs_error *err)
     (void)close(guard->socket);
     if (guard->session)
         fuse_mount_end(guard->session);
-    ended = reap(guard->server, status, ok ? err : &lost);
+    ended = reap(guard->server, guard->stopped && guard->mountpoint, status, ok ? err : &lost);
     if (guard->signals >= 0)
         (void)close(guard->signals);
     return ok && ended;
@@ -260,7 +266,7 @@ static bool wait_for_guard(pid_t child, int pipe, int *status, struct lkmfs_erro
         ;
     (void)close(pipe);
     if (got != 1)
-        return reap(child, status, err);
+        return reap(child, false, status, err);
     *status = 0;
     return true;
 }

@@ -104,7 +104,7 @@ def servers_of(folder: Path) -> list[int]:
 class Mounted:
     """A mount by `lkmfs mount -f`, whose exit code and messages are checked at the end (so that sanitizers speak)."""
 
-    def __init__(self, environment: Environment, image: Path, options: str = "") -> None:
+    def __init__(self, environment: Environment, image: Path | str, options: str = "") -> None:
         require_fuse()
         self.folder = environment.folder("mount")
         self.command = [environment.lkmfs, "mount", image, self.folder, "-f", *(["-o", options] if options else [])]
