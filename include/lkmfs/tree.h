@@ -24,12 +24,21 @@ struct lkmfs_session;
 /* Called when a step of opening begins; `step` is a constant like those in struct lkmfs_timing. */
 typedef void lkmfs_step_fn(void *context, const char *step);
 
+/* False, with the reason in *err, when what it does failed. */
+typedef bool lkmfs_confine_fn(void *context, struct lkmfs_error *err);
+
 struct lkmfs_session_options {
     struct lkmfs_kernel_options kernel;
     struct lkmfs_hole hole; /* hole=; end is 0 when it's for lkmfs to find */
     bool verbose;           /* the log goes to standard error, too */
     lkmfs_step_fn *step;    /* may be NULL */
     void *step_context;
+    /*
+     * Called once when all files are open that lkmfs will need, before the memory in them is looked at: the time to
+     * give up rights. May be NULL. When it fails, opening does, with its error.
+     */
+    lkmfs_confine_fn *confine;
+    void *confine_context;
 };
 
 /* Wall-clock time of one step of opening. */

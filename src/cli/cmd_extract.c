@@ -117,11 +117,11 @@ static size_t select_modules(struct extraction *work, char **names, int count)
     return unknown;
 }
 
-static int extract(const struct lkmfs_session *session, const struct arguments *arguments)
+static int extract(const struct lkmfs_session *session, const struct arguments *arguments, int folder)
 {
-    struct lkmfs_error err;
     struct extraction work = {
         .session = session,
+        .folder = folder,
         .kind = arguments->loaded     ? LKMFS_OBJECT_LOADED
                 : arguments->loadable ? LKMFS_OBJECT_LOADABLE
                                       : LKMFS_OBJECT_RELOCATABLE,
@@ -131,15 +131,8 @@ static int extract(const struct lkmfs_session *session, const struct arguments *
         message_error("out of memory");
         return EXIT_SYSTEM;
     }
-    work.folder = output_folder_open(arguments->output ? arguments->output : ".", &err);
-    if (work.folder < 0) {
-        message_error("%s", err.message);
-        free(work.wanted);
-        return EXIT_SYSTEM;
-    }
     size_t unknown = select_modules(&work, arguments->operands + 1, arguments->operand_count - 1);
     run_workers(&work, worker_count(arguments->options.threads, work.wanted_count));
-    (void)close(work.folder);
     free(work.wanted);
     return unknown || atomic_load(&work.failed) ? EXIT_SYSTEM : EXIT_OK;
 }
@@ -151,10 +144,13 @@ int command_extract(int argc, char **argv)
     if (status != EXIT_OK || arguments.help)
         return status != EXIT_OK ? status : command_help(argv[0]);
     struct lkmfs_session *session;
-    status = command_open(arguments.operands[0], &arguments.options, &session);
-    if (status != EXIT_OK)
-        return status;
-    status = extract(session, &arguments);
-    lkmfs_session_close(session);
+    struct command_output output = {.path = arguments.output ? arguments.output : ".", .folder = -1};
+    status = command_open(arguments.operands[0], &arguments.options, &output, &session);
+    if (status == EXIT_OK) {
+        status = extract(session, &arguments, output.folder);
+        lkmfs_session_close(session);
+    }
+    if (output.folder >= 0)
+        (void)close(output.folder);
     return status;
 }

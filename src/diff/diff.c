@@ -244,15 +244,15 @@ static void compare_symbols(struct lkmfs_diff *diff)
     }
 }
 
-bool lkmfs_diff_open(const struct lkmfs_builder *builder, const struct lkmfs_object *object, const char *path,
-                     struct lkmfs_diff **ret, struct lkmfs_error *err)
+bool lkmfs_diff_open(const struct lkmfs_builder *builder, const struct lkmfs_object *object, FILE *file,
+                     const char *path, struct lkmfs_diff **ret, struct lkmfs_error *err)
 {
     struct lkmfs_diff *diff = calloc(1, sizeof(*diff));
     if (!diff)
         return lkmfs_fail_memory(err);
     size_t size, own_size;
     const uint8_t *own = lkmfs_object_bytes(object, &own_size);
-    if (!read_file_unpacked(path, FILE_LIMIT, &diff->bytes, &size, err) ||
+    if (!read_file_unpacked(file, path, FILE_LIMIT, &diff->bytes, &size, err) ||
         !elf_read(diff->bytes, size, path, &diff->arena, &diff->file, err) ||
         !elf_read(own, own_size, "the rebuilt module", &diff->arena, &diff->memory, err)) {
         lkmfs_diff_close(diff);
