@@ -62,6 +62,12 @@ struct static_call {
 /* Reads the entry of .static_call_sites; false when its key is nothing known. */
 bool static_call_read(struct restore *r, const struct site_entry *entry, struct static_call *ret);
 
+/*
+ * Where the trampoline at `address` leads in the file, which leads to `now` in memory: those of tracepoints to the
+ * function that calls all probes, until there is one probe alone (DECLARE_TRACE(), include/linux/tracepoint.h).
+ */
+uint64_t static_call_default(const struct restore *r, uint64_t address, uint64_t now);
+
 /* What a jump label names (jump_labels.c). */
 struct jump_label {
     uint64_t target, key;

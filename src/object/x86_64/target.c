@@ -172,12 +172,25 @@ static bool find_import(struct restore *r, uint64_t address, unsigned want, stru
     return index != SIZE_MAX && r->context->names[index].address == address && import_by_index(r, index, 0, ret);
 }
 
+/*
+ * Nobody points past strings but at an empty one, whose NUL its size was inferred without. Where the next section
+ * begins at once there is no room for it.
+ */
+static void note_last_string(struct restore *r, size_t span)
+{
+    const struct draft_section *section = section_at(r, r->spans[span].section);
+    bool is_bound = span + 1 < r->span_count && r->spans[span + 1].start <= r->spans[span].end;
+    if (section->flags & SHF_STRINGS && section->size > 1 && section->size_from == LKMFS_FROM_INFERRED && !is_bound)
+        r->last_empty[r->spans[span].section] = true;
+}
+
 static bool find_own_end(struct restore *r, uint64_t address, unsigned want, struct target *ret)
 {
     if (want & TARGET_EXACT)
         return false;
     for (size_t i = 0; i < r->span_count; i++) {
         if (r->spans[i].end == address) {
+            note_last_string(r, i);
             *ret = in_section(r, r->spans[i].section, address);
             return true;
         }
