@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(before, text, TEXT_SIZE);
     memcpy(text + at, input.bytes, count);
     FUZZ_CHECK(lkmfs_modules_open(s->opened.kernel, NULL, &modules, &err));
-    fuzz_build_objects(modules, 1);
+    fuzz_build_objects(modules, 1, 1U << LKMFS_OBJECT_RELOCATABLE);
     lkmfs_modules_close(modules);
     memcpy(text, before, TEXT_SIZE);
     return 0;

@@ -9,7 +9,8 @@
 #include "fuzz_images.h"
 #include "synth.h"
 
-#define PARTS_MAX 8
+#define PARTS_MAX   8
+#define MEMORY_SIZE (1 << 20)
 
 static char folder[] = "/tmp/lkmfs-fuzz-XXXXXX";
 
@@ -70,6 +71,8 @@ static void with_state(struct input *input, const char *state)
     save(input, state, input_take(input, 2));
     save(input, "image.vmem", input->size);
     path_of(path, "image.vmem");
+    if (truncate(path, MEMORY_SIZE) != 0) /* no memory is smaller */
+        synth_die("%s can't grow", path);
     fuzz_open_image(path);
     discard("image.vmem");
     discard(state);

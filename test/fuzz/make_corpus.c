@@ -4,10 +4,13 @@
  * Usage: make_corpus FOLDER
  */
 #include <elf.h>
+#include <lzo/lzo1x.h>
+#include <snappy-c.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "pokes.h"
 #include "synth_sample.h"
@@ -148,13 +151,34 @@ static void make_avml(void)
     save("fuzz_image_avml", "two_chunks", &b);
 }
 
-static void put_kdump(struct synth_bytes *b)
+enum packing { ZLIB = 1, LZO = 2, SNAPPY = 4, ZSTD = 32 }; /* as a kdump's page descriptors have it */
+
+static size_t pack(enum packing packing, const uint8_t page[BLOCK], uint8_t packed[2 * BLOCK])
+{
+    static uint8_t work[LZO1X_1_MEM_COMPRESS];
+    size_t size = 2 * BLOCK;
+    lzo_uint lzo_size = size;
+    switch (packing) {
+    case ZLIB:
+        return compress(packed, &size, page, BLOCK) == Z_OK ? size : 0;
+    case LZO:
+        return lzo1x_1_compress(page, BLOCK, packed, &lzo_size, work) == LZO_E_OK ? lzo_size : 0;
+    case SNAPPY:
+        return snappy_compress((const char *)page, BLOCK, (char *)packed, &size) == SNAPPY_OK ? size : 0;
+    case ZSTD:
+        size = ZSTD_compress(packed, size, page, BLOCK, 1);
+        return ZSTD_isError(size) ? 0 : size;
+    }
+    return 0;
+}
+
+static void put_kdump(struct synth_bytes *b, enum packing packing)
 {
     uint8_t page[BLOCK], packed[2 * BLOCK];
-    uLongf size = sizeof(packed);
     memset(page, 0x5a, sizeof(page));
-    if (compress(packed, &size, page, BLOCK) != Z_OK)
-        synth_die("zlib fails");
+    size_t size = pack(packing, page, packed);
+    if (!size)
+        synth_die("packing %d fails", (int)packing);
     put(b, "KDUMP   ", 8);
     synth_bytes_le(b, 6, 4);
     (void)synth_bytes_add(b, 424 - b->size);
@@ -171,7 +195,7 @@ static void put_kdump(struct synth_bytes *b)
     for (unsigned i = 0; i < 3; i++) {
         synth_bytes_le(b, i ? data + BLOCK : data, 8);
         synth_bytes_le(b, i ? size : BLOCK, 4);
-        synth_bytes_le(b, i ? 1 : 0, 4);
+        synth_bytes_le(b, i ? packing : 0, 4);
         synth_bytes_le(b, 0, 8);
     }
     put_memory(b, BLOCK);
@@ -181,7 +205,7 @@ static void put_kdump(struct synth_bytes *b)
 static void make_kdump(void)
 {
     struct synth_bytes b = {0}, flat = {0};
-    put_kdump(&b);
+    put_kdump(&b, ZLIB);
     put(&flat, "makedumpfile\0\0\0\0", 16);
     put_be(&flat, 1, 8);
     put_be(&flat, 1, 8);
@@ -195,6 +219,13 @@ static void make_kdump(void)
     put_be(&flat, UINT64_MAX, 8);
     put_be(&flat, UINT64_MAX, 8);
     save("fuzz_image_kdump", "three_pages", &b);
+    static const enum packing others[] = {LZO, SNAPPY, ZSTD};
+    for (size_t i = 0; i < 3; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "packed_%d", (int)others[i]);
+        put_kdump(&b, others[i]);
+        save("fuzz_image_kdump", name, &b);
+    }
     save("fuzz_image_flat", "of_a_kdump", &flat);
 }
 
@@ -422,9 +453,9 @@ int main(int argc, char **argv)
     make_pokes("fuzz_kallsyms", 17, 1);
     make_pokes("fuzz_btf", 7, 1);
     make_pokes("fuzz_paging", 2, 9);
-    make_pokes("fuzz_kernel", 4, 1);
-    make_pokes("fuzz_modules", 4, 1);
-    make_pokes("fuzz_object", 4, 1);
+    make_pokes("fuzz_kernel", 12, 1);
+    make_pokes("fuzz_modules", 6, 1);
+    make_pokes("fuzz_object", 18, 1);
     make_code();
     make_options();
     return 0;
