@@ -72,6 +72,11 @@ enum lkmfs_paging lkmfs_space_paging(const struct lkmfs_space *space)
     return space->kind;
 }
 
+const struct paging *space_paging(const struct lkmfs_space *space)
+{
+    return space->paging;
+}
+
 const char *lkmfs_paging_name(enum lkmfs_paging paging)
 {
     return pagings[paging]->name;
@@ -98,8 +103,9 @@ static size_t read_cached(const struct lkmfs_space *space, uint64_t phys, void *
 
     (void)pthread_mutex_lock(lock);
     if (slot->phys != page * PAGE) {
-        slot->phys = page * PAGE;
-        slot->valid = lkmfs_image_read(space->image, slot->phys, slot->bytes, PAGE);
+        uint64_t failures = lkmfs_image_failures();
+        slot->valid = lkmfs_image_read(space->image, page * PAGE, slot->bytes, PAGE);
+        slot->phys = lkmfs_image_failures() == failures ? page * PAGE : NO_PAGE;
     }
     size_t got = offset < slot->valid ? (size_t)min_u64(size, slot->valid - offset) : 0;
     memcpy(buffer, slot->bytes + offset, got);

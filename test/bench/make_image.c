@@ -62,7 +62,7 @@ static void add_code(struct synth_module *module)
         memcpy(code, function, sizeof(function));
         put_relative(code, address, STRING_AT, module->region[SYNTH_RODATA]);
         put_relative(code, address, CALL_AT, synth_symbol(k, i % 2 ? "printk" : "kmalloc"));
-        put_relative(code, address, OWN_AT, text + i / 2 * STEP);
+        put_relative(code, address, OWN_AT, text + (uint64_t)(i / 2) * STEP);
         (void)snprintf(name, sizeof(name), "work_%u", i);
         synth_module_symbol(module, name, ".text.hot", (uint64_t)i * STEP, sizeof(function),
                             ELF64_ST_INFO(STB_LOCAL, STT_FUNC), 't');

@@ -110,10 +110,15 @@ static bool allocate(struct restore *r)
     r->init = calloc(draft->section_count + 1, sizeof(*r->init));
     r->places = calloc(draft->symbol_count + 1, sizeof(*r->places));
     r->globals = calloc(draft->symbol_count + 1, sizeof(*r->globals));
+    r->last_empty = calloc(draft->section_count + 1, sizeof(*r->last_empty));
     r->owned = calloc(draft->section_count + 1, sizeof(*r->owned));
     r->imports = import_cache(r->context->name_count);
     r->imports_direct = import_cache(r->context->name_count);
+<<<<<<< HEAD
     if (!r->spans || !r->is_table || !r->init || !r->places || !r->globals || !r->owned || !r->imports ||
+=======
+    if (!r->spans || !r->init || !r->places || !r->globals || !r->last_empty || !r->owned || !r->imports ||
+>>>>>>> w-fidelity
         !r->imports_direct)
         return false;
     for (uint32_t i = 0; i < draft->section_count; i++)
@@ -146,6 +151,7 @@ void restore_free(struct restore *r)
     for (size_t i = 0; r->owned && i < r->draft->section_count; i++)
         free(r->owned[i]);
     free(r->owned);
+    free(r->last_empty);
     free(r->spans);
     free(r->is_table);
     free(r->init);
@@ -255,4 +261,18 @@ void relocate_import(struct restore *r, uint32_t section, uint64_t offset, uint3
     }
     struct draft_target target = {DRAFT_TARGET_IMPORT, import, addend};
     draft_add_relocation(r->draft, section, offset, type, target, from);
+}
+
+void restore_last_strings(struct restore *r)
+{
+    for (uint32_t i = 0; i < r->draft->section_count; i++) {
+        struct draft_section *section = section_at(r, i);
+        uint8_t *data = r->last_empty[i] ? realloc(section->data, section->size + 1) : NULL;
+        if (data) {
+            section->data = data;
+            section->data[section->size++] = 0;
+            section->size_rule = "an empty string that something points to";
+        }
+        r->out_of_memory |= r->last_empty[i] && !data;
+    }
 }
