@@ -87,6 +87,19 @@ uint64_t lkmfs_image_failures(void);
  */
 bool lkmfs_image_intact(const struct lkmfs_image *image, uint64_t before, struct lkmfs_error *err);
 
+/*
+ * True when the image is far away, so that many small reads cost more for their number than for their bytes, and
+ * lkmfs_image_prefetch() helps.
+ */
+bool lkmfs_image_prefetches(const struct lkmfs_image *image);
+
+/*
+ * Fetches ranges of physical memory that will be read soon, many at once instead of one after the other; does nothing
+ * where lkmfs_image_prefetches() is false. Only a hint: what can't be had, or is more than can be kept, is left for
+ * lkmfs_image_read() to find out.
+ */
+void lkmfs_image_prefetch(const struct lkmfs_image *image, const struct lkmfs_range *ranges, size_t count);
+
 /* Bytes read from the image file since it was opened, for `lkmfs info` and the benchmarks. */
 uint64_t lkmfs_image_bytes_read(const struct lkmfs_image *image);
 

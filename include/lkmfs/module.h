@@ -159,6 +159,12 @@ const struct lkmfs_module *lkmfs_modules_find(const struct lkmfs_modules *module
 const struct lkmfs_module *lkmfs_modules_around(const struct lkmfs_modules *modules, uint64_t address);
 
 /*
+ * Has an image that is far away (lkmfs_image_prefetch()) fetch all memory of `count` modules from index `first` on at
+ * once, before they are loaded one after the other.
+ */
+void lkmfs_modules_prefetch(const struct lkmfs_modules *modules, size_t first, size_t count);
+
+/*
  * Reads the contents of `module` (one of `modules`) on its first call; safe from several threads. Whatever is missing
  * or contradictory becomes a doubt of the module. Errors: NO_MEMORY, READ; the next call tries again.
  */

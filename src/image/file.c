@@ -37,6 +37,17 @@ size_t image_file_read(struct image_file *file, uint64_t offset, void *buffer, s
     return got;
 }
 
+bool image_file_prefetches(const struct image_file *file)
+{
+    return file->source->prefetch != NULL;
+}
+
+void image_file_prefetch(struct image_file *file, const struct image_span *spans, size_t count)
+{
+    if (file->source->prefetch)
+        file->source->prefetch(file, spans, count);
+}
+
 uint64_t image_file_next_data(struct image_file *file, uint64_t offset)
 {
     return offset < file->size ? file->source->next_data(file, offset) : file->size;

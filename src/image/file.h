@@ -15,6 +15,11 @@
 
 struct image_file;
 
+/* A part of a file. */
+struct image_span {
+    uint64_t offset, size;
+};
+
 /* One kind of source. All functions may be called from several threads at once, but for close. */
 struct image_source {
     /*
@@ -24,6 +29,8 @@ struct image_source {
     size_t (*pread)(struct image_file *file, uint64_t offset, void *buffer, size_t size);
     /* Offset of the first byte at or after `offset` that is not in a hole; the file's size if there is none. */
     uint64_t (*next_data)(struct image_file *file, uint64_t offset);
+    /* Fetches the parts of the file that will be read soon, all at once; NULL where that is no faster. */
+    void (*prefetch)(struct image_file *file, const struct image_span *spans, size_t count);
     bool counts; /* counts bytes_read itself, as it keeps some */
     /* Frees what the source added to *file and the memory of *file itself. */
     void (*close)(struct image_file *file);
@@ -69,6 +76,11 @@ void image_file_close(struct image_file *file);
  * noted (failure.h).
  */
 size_t image_file_read(struct image_file *file, uint64_t offset, void *buffer, size_t size);
+
+/* True when image_file_prefetch() does something. */
+bool image_file_prefetches(const struct image_file *file);
+/* See struct image_source; parts beyond the end are cut off. */
+void image_file_prefetch(struct image_file *file, const struct image_span *spans, size_t count);
 
 /* See struct image_source. */
 uint64_t image_file_next_data(struct image_file *file, uint64_t offset);

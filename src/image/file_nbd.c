@@ -25,14 +25,25 @@ bool image_file_is_remote(const char *path)
 #include <libnbd.h>
 #include <pthread.h>
 
-/* Modules lie scattered: smaller blocks take more requests, and larger ones more bytes, than listing them should. */
-#define BLOCK       ((size_t)256 << 10)
+/* Modules lie scattered, and what is known to be needed is fetched all at once: small blocks waste the least. */
+#define BLOCK       ((size_t)32 << 10)
 #define CACHE_BYTES ((size_t)128 << 20)
 #define CONNECTIONS 4
 
-/* Blocks of one request at most: reading in order doubles them up to the first, a large read has up to the other. */
-#define AHEAD_MAX  8
-#define WANTED_MAX 16
+/*
+ * Blocks of one request. What was not foreseen has neighbours that are likely to follow; reading in order doubles their
+ * number up to the second, a large read has up to the third, and of several requests at once each has the last.
+ */
+#define AHEAD_MIN  4
+#define AHEAD_MAX  64
+#define WANTED_MAX 128
+#define FLIGHT_MAX 16
+
+/* Requests at once on one connection: as many as nbdkit serves at a time. */
+#define FLIGHTS_MAX 16
+
+/* Of what is fetched at once, a part of the cache: it must still be there when it is needed. */
+#define PREFETCH_BLOCKS (CACHE_BYTES / 2 / BLOCK)
 
 struct connection {
     pthread_mutex_t lock;
@@ -97,7 +108,8 @@ static void nbd_fetch(struct nbd_file *nbd, uint64_t block, uint64_t wanted)
 {
     uint64_t end = nbd->base.size / BLOCK + (nbd->base.size % BLOCK != 0);
     uint64_t count = 1;
-    uint64_t ahead = atomic_load(&nbd->next) == block ? min_u64(atomic_load(&nbd->ahead) * 2, AHEAD_MAX) : 1;
+    bool goes_on = atomic_load(&nbd->next) == block;
+    uint64_t ahead = goes_on ? min_u64(atomic_load(&nbd->ahead) * 2, AHEAD_MAX) : AHEAD_MIN;
     uint64_t most = min_u64(max_u64(ahead, min_u64(wanted, WANTED_MAX)), end - block);
     while (count < most && !image_cache_has(nbd->cache, block + count))
         count++;
@@ -138,6 +150,101 @@ static size_t nbd_source_pread(struct image_file *file, uint64_t offset, void *b
     return done;
 }
 
+/* One of several requests under way. */
+struct flight {
+    struct nbd_file *nbd;
+    uint64_t block; /* the first */
+    size_t size;
+    uint8_t bytes[];
+};
+
+/* What arrived is kept; what did not is left for nbd_source_pread() to find out about. */
+static int flight_land(void *user_data, int *error)
+{
+    const struct flight *flight = user_data;
+    for (size_t at = 0; *error == 0 && at < flight->size; at += BLOCK)
+        image_cache_put(flight->nbd->cache, flight->block + at / BLOCK, flight->bytes + at, flight->size - at);
+    if (*error == 0)
+        atomic_fetch_add_explicit(&flight->nbd->base.bytes_read, flight->size, memory_order_relaxed);
+    return 1; /* nobody else asks for how it ended */
+}
+
+static bool flight_start(struct nbd_file *nbd, struct nbd_handle *handle, uint64_t block, uint64_t count)
+{
+    size_t size = (size_t)min_u64(count * BLOCK, nbd->base.size - block * BLOCK);
+    struct flight *flight = malloc(sizeof(*flight) + size);
+    if (!flight)
+        return false;
+    *flight = (struct flight){.nbd = nbd, .block = block, .size = size};
+    /* libnbd frees it in any case. */
+    nbd_completion_callback landing = {.callback = flight_land, .user_data = flight, .free = free};
+    return nbd_aio_pread(handle, flight->bytes, size, block * BLOCK, landing, 0) >= 0;
+}
+
+/* Waits until fewer than `most` requests are under way. False when the connection is lost. */
+static bool flights_wait(struct nbd_handle *handle, int most)
+{
+    while (nbd_aio_in_flight(handle) >= most)
+        if (nbd_poll(handle, -1) < 0)
+            return false;
+    return true;
+}
+
+/* Fetches blocks, ascending and none twice, with many requests under way at a time. */
+static void nbd_fetch_all(struct nbd_file *nbd, const uint64_t *blocks, size_t count)
+{
+    struct connection *connection = nbd_take(nbd, blocks[0]);
+    if (!connection->handle)
+        connection->handle = nbd_open(nbd->base.path);
+    bool ok = connection->handle != NULL;
+    for (size_t i = 0, next; ok && i < count; i = next) {
+        for (next = i + 1; next < count && next - i < FLIGHT_MAX && blocks[next] == blocks[i] + (next - i);)
+            next++;
+        ok =
+            flights_wait(connection->handle, FLIGHTS_MAX) && flight_start(nbd, connection->handle, blocks[i], next - i);
+    }
+    if (!ok || !flights_wait(connection->handle, 1)) {
+        nbd_close(connection->handle);
+        connection->handle = NULL;
+    }
+    (void)pthread_mutex_unlock(&connection->lock);
+}
+
+static int compare_blocks(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left;
+    uint64_t b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* The blocks of these parts that are not held, ascending and none twice; returns how many. */
+static size_t nbd_list_missing(struct nbd_file *nbd, const struct image_span *spans, size_t span_count,
+                               uint64_t *blocks)
+{
+    size_t count = 0, kept = 0;
+    for (size_t i = 0; i < span_count; i++) {
+        uint64_t end = min_u64(spans[i].offset + spans[i].size, nbd->base.size);
+        for (uint64_t block = spans[i].offset / BLOCK; block * BLOCK < end && count < PREFETCH_BLOCKS; block++)
+            if ((count == 0 || blocks[count - 1] != block) && !image_cache_has(nbd->cache, block))
+                blocks[count++] = block;
+    }
+    qsort(blocks, count, sizeof(*blocks), compare_blocks);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || blocks[kept - 1] != blocks[i])
+            blocks[kept++] = blocks[i];
+    return kept;
+}
+
+static void nbd_source_prefetch(struct image_file *file, const struct image_span *spans, size_t count)
+{
+    struct nbd_file *nbd = (struct nbd_file *)file;
+    uint64_t *blocks = calloc(PREFETCH_BLOCKS, sizeof(*blocks));
+    size_t missing = blocks ? nbd_list_missing(nbd, spans, count, blocks) : 0;
+    if (missing)
+        nbd_fetch_all(nbd, blocks, missing);
+    free(blocks);
+}
+
 static uint64_t nbd_source_next_data(struct image_file *file, uint64_t offset)
 {
     (void)file;
@@ -158,6 +265,7 @@ static void nbd_source_close(struct image_file *file)
 static const struct image_source nbd_source = {
     .pread = nbd_source_pread,
     .next_data = nbd_source_next_data,
+    .prefetch = nbd_source_prefetch,
     .close = nbd_source_close,
     .counts = true,
 };

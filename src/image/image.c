@@ -188,6 +188,17 @@ size_t lkmfs_image_read(const struct lkmfs_image *image, uint64_t phys, void *bu
     return image_extents_read(&image->extents, image->file, phys, buffer, size);
 }
 
+bool lkmfs_image_prefetches(const struct lkmfs_image *image)
+{
+    return !image->format->pread && image_file_prefetches(image->file);
+}
+
+void lkmfs_image_prefetch(const struct lkmfs_image *image, const struct lkmfs_range *ranges, size_t count)
+{
+    if (lkmfs_image_prefetches(image))
+        image_extents_prefetch(&image->extents, image->file, ranges, count);
+}
+
 uint64_t lkmfs_image_bytes_read(const struct lkmfs_image *image)
 {
     return atomic_load_explicit(&image->file->bytes_read, memory_order_relaxed);

@@ -18,6 +18,8 @@ static bool extends(const struct image_part *part, const struct lkmfs_mapping *l
 
 static void add_leaf(struct kernel_image *image, const struct lkmfs_mapping *leaf)
 {
+    if (leaf->size > PART_MAX) /* no kernel maps its image in pages of 1 GiB: a damaged entry */
+        return;
     struct image_part *last = image->part_count ? &image->parts[image->part_count - 1] : NULL;
     if (last && extends(last, leaf)) {
         last->size += leaf->size;
@@ -51,7 +53,9 @@ bool kernel_image_map(const struct lkmfs_space *space, struct kernel_image *ret)
 
 struct segment kernel_image_read(const struct lkmfs_space *space, const struct image_part *part)
 {
+    const struct lkmfs_range range = {part->address, part->size};
     uint8_t *bytes = malloc(part->size);
+    lkmfs_space_prefetch(space, &range, 1, false);
     if (bytes)
         (void)lkmfs_space_read_sparse(space, part->address, bytes, part->size, NULL, NULL);
     return (struct segment){.address = part->address, .bytes = bytes, .size = part->size};

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+/* Few enough that what is fetched for them is still held when the last is read. */
+#define PREFETCH_MODULES 64
+
 bool lkmfs_builder_new(const struct lkmfs_modules *modules, struct lkmfs_log *log, struct lkmfs_builder **ret,
                        struct lkmfs_error *err)
 {
@@ -45,12 +48,14 @@ static bool gather(struct lkmfs_builder *builder, struct lkmfs_error *err)
         return lkmfs_fail_memory(err);
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
+        if (i % PREFETCH_MODULES == 0)
+            lkmfs_modules_prefetch(builder->modules, i, PREFETCH_MODULES);
         modules[i] = lkmfs_modules_at(builder->modules, i);
         ok = lkmfs_module_load(builder->modules, modules[i], err);
     }
     if (ok) {
         evidence_gather(modules, count, lkmfs_kernel_types(kernel), lkmfs_modules_vermagic(builder->modules),
-                        lkmfs_kernel_word(kernel), &builder->evidence);
+                        facts->banner, lkmfs_kernel_word(kernel), &builder->evidence);
         builder->evidence.kernel = (struct lkmfs_range){facts->image_start, facts->image_end - facts->image_start};
         builder->evidence.area = (struct lkmfs_range){facts->module_start, facts->module_end - facts->module_start};
     }

@@ -15,14 +15,16 @@ static struct fuzz_sample *whole_sample(unsigned which)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
-    struct fuzz_sample *s = whole_sample((unsigned)input_take(&input, 1));
+    unsigned which = (unsigned)input_take(&input, 1);
+    struct fuzz_sample *s = whole_sample(which);
+    struct lkmfs_kernel_options given = {.root = s->sample.kernel->tables.root};
     pokes_apply(&s->pokes, &input);
-    struct synth_opened opened = synth_open_kernel(s->sample.kernel, NULL);
+    struct synth_opened opened = synth_open_kernel(s->sample.kernel, which / FUZZ_SAMPLES % 2 ? &given : NULL);
     if (!opened.kernel) {
         fuzz_check_message(opened.err.message);
     } else if (lkmfs_modules_open(opened.kernel, opened.log, &opened.modules, &opened.err)) {
         fuzz_load_modules(opened.modules);
-        fuzz_build_objects(opened.modules, 1);
+        fuzz_build_objects(opened.modules, 1, FUZZ_ALL_KINDS);
     } else {
         opened.modules = NULL;
         fuzz_check_message(opened.err.message);

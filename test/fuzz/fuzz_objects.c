@@ -43,14 +43,16 @@ static void check_report(const struct lkmfs_object *object)
     lkmfs_object_symbol_counts(object, counts);
 }
 
-void fuzz_build_objects(const struct lkmfs_modules *modules, size_t limit)
+void fuzz_build_objects(const struct lkmfs_modules *modules, size_t limit, unsigned kinds)
 {
     struct lkmfs_builder *builder;
     struct lkmfs_error err = {0};
     FUZZ_CHECK(lkmfs_builder_new(modules, NULL, &builder, &err));
     for (size_t i = 0; i < lkmfs_modules_count(modules) && i < limit; i++)
-        for (int kind = LKMFS_OBJECT_RELOCATABLE; kind <= LKMFS_OBJECT_LOADED; kind++) {
+        for (int kind = LKMFS_OBJECT_RELOCATABLE; kind <= LKMFS_OBJECT_LOADABLE; kind++) {
             struct lkmfs_object *object;
+            if (!(kinds >> kind & 1))
+                continue;
             if (!lkmfs_object_build(builder, lkmfs_modules_at(modules, i), (enum lkmfs_object_kind)kind, &object,
                                     &err)) {
                 fuzz_check_message(err.message);
@@ -60,7 +62,7 @@ void fuzz_build_objects(const struct lkmfs_modules *modules, size_t limit)
             size_t size;
             const uint8_t *bytes = lkmfs_object_bytes(object, &size);
             check_elf(bytes, size);
-            if (kind == LKMFS_OBJECT_RELOCATABLE)
+            if (kind != LKMFS_OBJECT_LOADED)
                 check_relocatable(bytes, size);
             check_report(object);
             lkmfs_object_free(object);

@@ -6,7 +6,9 @@
 
 #include "lkmfs/object.h"
 
-/* Builds every kind of file of the first `limit` modules. */
-void fuzz_build_objects(const struct lkmfs_modules *modules, size_t limit);
+#define FUZZ_ALL_KINDS 7U
+
+/* Builds files of the first `limit` modules; `kinds` has bit 1 << LKMFS_OBJECT_... for each kind of file. */
+void fuzz_build_objects(const struct lkmfs_modules *modules, size_t limit, unsigned kinds);
 
 #endif

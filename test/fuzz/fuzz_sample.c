@@ -64,6 +64,8 @@ static void make(struct fuzz_sample *s, unsigned which)
         {.release = SYNTH_6_1, .text_phys = 0x200000, .trampoline = SYNTH_TRAMPOLINE_SPARSE},
         {.release = SYNTH_7_2, .text_phys = 0x200000, .levels = 5},
         {.release = SYNTH_6_14, .text_phys = 0x200000, .pti = true, .trampoline = SYNTH_TRAMPOLINE_NONE},
+        {.release = SYNTH_4_18, .text_phys = 0x200000, .trampoline = SYNTH_TRAMPOLINE_SPARSE},
+        {.release = SYNTH_5_10, .text_phys = 0x200000, .text_only = true},
     };
     synth_sample_init(&s->sample, &options[which]);
     add_values(s);

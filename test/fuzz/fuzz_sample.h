@@ -8,7 +8,7 @@
 #include "synth_open.h"
 #include "synth_sample.h"
 
-#define FUZZ_SAMPLES 4
+#define FUZZ_SAMPLES 6
 
 struct fuzz_sample {
     struct synth_sample sample;

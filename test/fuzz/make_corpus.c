@@ -4,10 +4,13 @@
  * Usage: make_corpus FOLDER
  */
 #include <elf.h>
+#include <lzo/lzo1x.h>
+#include <snappy-c.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "pokes.h"
 #include "synth_sample.h"
@@ -148,13 +151,34 @@ static void make_avml(void)
     save("fuzz_image_avml", "two_chunks", &b);
 }
 
-static void put_kdump(struct synth_bytes *b)
+enum packing { ZLIB = 1, LZO = 2, SNAPPY = 4, ZSTD = 32 }; /* as a kdump's page descriptors have it */
+
+static size_t pack(enum packing packing, const uint8_t page[BLOCK], uint8_t packed[2 * BLOCK])
+{
+    static uint8_t work[LZO1X_1_MEM_COMPRESS];
+    size_t size = 2 * BLOCK;
+    lzo_uint lzo_size = size;
+    switch (packing) {
+    case ZLIB:
+        return compress(packed, &size, page, BLOCK) == Z_OK ? size : 0;
+    case LZO:
+        return lzo1x_1_compress(page, BLOCK, packed, &lzo_size, work) == LZO_E_OK ? lzo_size : 0;
+    case SNAPPY:
+        return snappy_compress((const char *)page, BLOCK, (char *)packed, &size) == SNAPPY_OK ? size : 0;
+    case ZSTD:
+        size = ZSTD_compress(packed, size, page, BLOCK, 1);
+        return ZSTD_isError(size) ? 0 : size;
+    }
+    return 0;
+}
+
+static void put_kdump(struct synth_bytes *b, enum packing packing)
 {
     uint8_t page[BLOCK], packed[2 * BLOCK];
-    uLongf size = sizeof(packed);
     memset(page, 0x5a, sizeof(page));
-    if (compress(packed, &size, page, BLOCK) != Z_OK)
-        synth_die("zlib fails");
+    size_t size = pack(packing, page, packed);
+    if (!size)
+        synth_die("packing %d fails", (int)packing);
     put(b, "KDUMP   ", 8);
     synth_bytes_le(b, 6, 4);
     (void)synth_bytes_add(b, 424 - b->size);
@@ -171,7 +195,7 @@ static void put_kdump(struct synth_bytes *b)
     for (unsigned i = 0; i < 3; i++) {
         synth_bytes_le(b, i ? data + BLOCK : data, 8);
         synth_bytes_le(b, i ? size : BLOCK, 4);
-        synth_bytes_le(b, i ? 1 : 0, 4);
+        synth_bytes_le(b, i ? packing : 0, 4);
         synth_bytes_le(b, 0, 8);
     }
     put_memory(b, BLOCK);
@@ -181,7 +205,7 @@ static void put_kdump(struct synth_bytes *b)
 static void make_kdump(void)
 {
     struct synth_bytes b = {0}, flat = {0};
-    put_kdump(&b);
+    put_kdump(&b, ZLIB);
     put(&flat, "makedumpfile\0\0\0\0", 16);
     put_be(&flat, 1, 8);
     put_be(&flat, 1, 8);
@@ -195,6 +219,13 @@ static void make_kdump(void)
     put_be(&flat, UINT64_MAX, 8);
     put_be(&flat, UINT64_MAX, 8);
     save("fuzz_image_kdump", "three_pages", &b);
+    static const enum packing others[] = {LZO, SNAPPY, ZSTD};
+    for (size_t i = 0; i < 3; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "packed_%d", (int)others[i]);
+        put_kdump(&b, others[i]);
+        save("fuzz_image_kdump", name, &b);
+    }
     save("fuzz_image_flat", "of_a_kdump", &flat);
 }
 
@@ -238,7 +269,7 @@ static void put_item(struct synth_bytes *b, const char *name, unsigned indices, 
     synth_bytes_le(b, value, width);
 }
 
-static void make_vmware(void)
+static void put_vmware(struct synth_bytes *ret)
 {
     struct synth_bytes b = {0};
     put(&b, "\xd2\xbe\xd2\xbe\x08\0\0\0\2\0\0\0", 12);
@@ -264,7 +295,77 @@ static void make_vmware(void)
     synth_bytes_le(&b, 0, 2);
     put_memory(&b, 2 * BLOCK);
     synth_bytes_le(&b, 0, 2);
+    *ret = b;
+}
+
+static void make_vmware(void)
+{
+    struct synth_bytes b = {0};
+    put_vmware(&b);
     save("fuzz_image_vmware", "two_regions", &b);
+}
+
+static void put_section(struct synth_bytes *b, uint32_t name, uint64_t offset, uint64_t size)
+{
+    const uint64_t words[] = {0, 0, offset, size, 0, 0, 0};
+    synth_bytes_le(b, name, 4);
+    synth_bytes_le(b, SHT_PROGBITS, 4);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        synth_bytes_le(b, words[i], i == 4 ? 4 : 8);
+    synth_bytes_le(b, 0, 4);
+}
+
+static void make_xen(void)
+{
+    static const uint8_t ident[EI_NIDENT] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT};
+    static const char names[] = "\0.xen_pages\0.xen_pfn\0.xen_p2m\0.shstrtab";
+    static const uint64_t numbers[] = {0, 1, 16, UINT64_MAX};
+    struct synth_bytes b = {0};
+    uint64_t after = sizeof(Elf64_Ehdr) + 4 * sizeof(Elf64_Shdr);
+    uint64_t pages = after + sizeof(names) + sizeof(numbers);
+    put(&b, ident, sizeof(ident));
+    synth_bytes_le(&b, ET_CORE, 2);
+    synth_bytes_le(&b, EM_X86_64, 2);
+    (void)synth_bytes_add(&b, sizeof(Elf64_Ehdr) - b.size);
+    synth_le(b.bytes + 40, sizeof(Elf64_Ehdr), 8); /* e_shoff, then e_shentsize, e_shnum, e_shstrndx */
+    synth_le(b.bytes + 58, sizeof(Elf64_Shdr), 2);
+    synth_le(b.bytes + 60, 4, 2);
+    synth_le(b.bytes + 62, 3, 2);
+    put_section(&b, 0, 0, 0);
+    put_section(&b, 1, pages, 4 * BLOCK);
+    put_section(&b, 12, after + sizeof(names), sizeof(numbers));
+    put_section(&b, 30, after, sizeof(names));
+    put(&b, names, sizeof(names));
+    put(&b, numbers, sizeof(numbers));
+    put_memory(&b, 4 * BLOCK);
+    save("fuzz_image_xen", "four_pages", &b);
+}
+
+/* Parts of a cut file, by numbers and by letters, and with one missing; a state file with its memory. */
+static void make_siblings(void)
+{
+    static const uint16_t sizes[][8] = {{0, 600, 600, 600, 300}, {600, 600, 600}, {600, 0, 600, 600}};
+    for (unsigned i = 0; i < 3; i++) {
+        struct synth_bytes b = {0};
+        char name[16];
+        synth_bytes_le(&b, i & 1, 1);
+        for (size_t part = 0; part < 8; part++)
+            synth_bytes_le(&b, sizes[i][part], 2);
+        synth_bytes_le(&b, i == 0, 1);
+        put_memory(&b, 2400);
+        (void)snprintf(name, sizeof(name), "parts_%u", i);
+        save("fuzz_image_siblings", name, &b);
+    }
+    for (unsigned i = 2; i < 4; i++) {
+        struct synth_bytes b = {0}, state = {0};
+        put_vmware(&state);
+        synth_bytes_le(&b, i, 1);
+        synth_bytes_le(&b, state.size, 2);
+        put(&b, state.bytes, state.size);
+        put_memory(&b, 2 * BLOCK);
+        synth_bytes_free(&state);
+        save("fuzz_image_siblings", i == 2 ? "suspended" : "snapshot", &b);
+    }
 }
 
 /* The same lists of pokes do for all that take them: no poke, one of each way and width, a few together. */
@@ -287,6 +388,25 @@ static void make_pokes(const char *target, unsigned kinds, unsigned lead)
         }
         (void)snprintf(name, sizeof(name), "some_%u", kind);
         save(target, name, &b);
+    }
+}
+
+/* Instructions that hold an address, a call, a jump, a static branch, what the kernel patches. */
+static void make_code(void)
+{
+    static const char *const code[] = {
+        "\xe8\1\2\3\4\xe9\1\2\3\4\x0f\x84\1\2\3\4\xeb\x10\x74\x10\xc3\xcc\xcc\xcc\xcc",
+        "\x48\x8b\x05\1\2\3\4\x48\xc7\xc7\1\2\3\xc0\x48\x8d\x3d\1\2\3\4\x65\x48\x8b\x04\x25\x28\1\1\1",
+        "\x0f\x1f\x44\x20\x20\xf3\x0f\x1e\xfa\x66\x90\x3e\xff\xd0\xff\xe0\x0f\x0b\xf0\x0f\xb1\x0f\x2e\x2e",
+    };
+    for (unsigned i = 0; i < sizeof(code) / sizeof(code[0]); i++) {
+        struct synth_bytes b = {0};
+        char name[16];
+        synth_bytes_le(&b, i, 1);
+        synth_bytes_le(&b, i * 16, 1);
+        put(&b, code[i], strlen(code[i]));
+        (void)snprintf(name, sizeof(name), "code_%u", i);
+        save("fuzz_code", name, &b);
     }
 }
 
@@ -328,12 +448,15 @@ int main(int argc, char **argv)
     make_kdump();
     make_qemu();
     make_vmware();
+    make_xen();
+    make_siblings();
     make_pokes("fuzz_kallsyms", 17, 1);
     make_pokes("fuzz_btf", 7, 1);
     make_pokes("fuzz_paging", 2, 9);
-    make_pokes("fuzz_kernel", 4, 1);
-    make_pokes("fuzz_modules", 4, 1);
-    make_pokes("fuzz_object", 4, 1);
+    make_pokes("fuzz_kernel", 12, 1);
+    make_pokes("fuzz_modules", 6, 1);
+    make_pokes("fuzz_object", 18, 1);
+    make_code();
     make_options();
     return 0;
 }

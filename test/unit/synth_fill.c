@@ -119,11 +119,49 @@ static void put_bugs(struct synth_module *m, uint64_t text, uint64_t strings)
     synth_set(k, table + 4, text + 22 - (table + 4), 4);
     synth_module_set(m, "extable", table);
     synth_module_set(m, "num_exentries", 1);
-    table = synth_module_section(m, ".altinstructions", SYNTH_RODATA, 14, 8);
-    synth_set(k, table, text + 0x40 + 10 - table, 4);
-    synth_set(k, table + 4, text + 0x200 - (table + 4), 4);
-    synth_set(k, table + 12, 0x0505, 2);
-    (void)synth_module_section(m, ".altinstr_replacement", SYNTH_TEXT, 5, 1);
+}
+
+/* A test of a feature (jump always, nothing with the feature), stac, and a call. */
+static void put_alternatives(struct synth_module *m, uint64_t text)
+{
+    struct synth_kernel *k = m->kernel;
+    static const struct {
+        uint16_t site, replacement, feature;
+        uint8_t length, size;
+    } entries[] = {{0x0a, 0, 3 * 32 + 21, 5, 5},
+                   {0x0a, 5, 8 * 32 + 7, 5, 0},
+                   {0x5f, 5, 9 * 32 + 20, 3, 3},
+                   {0x8a, 8, 4 * 32, 5, 5}};
+    uint64_t code = synth_module_section(m, ".altinstr_replacement", SYNTH_TEXT, 13, 1);
+    memcpy(synth_at(k, code), "\xe9\0\0\0\0\x0f\x01\xcb\xe8\0\0\0\0", 13);
+    put_rel32(k, code + 1, text + 0x40);
+    put_rel32(k, code + 9, synth_symbol(k, "kmalloc"));
+    uint64_t table = synth_module_section(m, ".altinstructions", SYNTH_RODATA, 14 * 4, 8);
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t at = table + i * 14;
+        synth_set(k, at, text + entries[i].site - at, 4);
+        synth_set(k, at + 4, code + entries[i].replacement - (at + 4), 4);
+        synth_set(k, at + 8, entries[i].feature, 2);
+        synth_set(k, at + 12, entries[i].length, 1);
+        synth_set(k, at + 13, entries[i].size, 1);
+    }
+}
+
+/* A list of which only a part is in use, a buffer. */
+static void put_structured_parameters(struct synth_module *m, uint64_t data)
+{
+    struct synth_kernel *k = m->kernel;
+    uint64_t array = synth_heap(k, synth_sizeof(&k->types, "kparam_array"));
+    synth_set_field(k, "kparam_array", array, "ops", synth_symbol(k, "param_ops_uint"));
+    synth_set_field(k, "kparam_array", array, "max", 4);
+    synth_set_field(k, "kparam_array", array, "elemsize", 4);
+    synth_set_field(k, "kparam_array", array, "elem", data);
+    synth_set_field(k, "kparam_array", array, "num", data + 24);
+    uint64_t string = synth_heap(k, synth_sizeof(&k->types, "kparam_string"));
+    synth_set_field(k, "kparam_string", string, "maxlen", 16);
+    synth_set_field(k, "kparam_string", string, "string", synth_string(k, "in place"));
+    synth_module_parameter(m, "list", "param_array_ops", array, 0);
+    synth_module_parameter(m, "buffer", "param_ops_string", string, 0);
 }
 
 static void put_parameters(struct synth_module *m, uint64_t data)
@@ -142,6 +180,7 @@ static void put_symbols(struct synth_module *m)
     for (unsigned f = 0; f < 4; f++)
         synth_module_symbol(m, functions[f], ".text", f * 0x40, 0x2c, FUNC, 't');
     synth_module_symbol(m, "alpha_state", ".data", 0, 8, OBJ, 'd');
+    synth_module_symbol(m, "__SCK__alpha_call", ".data", 0x40, 16, OBJ, 'd');
     synth_module_symbol(m, "alpha_debug", ".data", 16, 4, OBJ, 'd');
     synth_module_symbol(m, "alpha_ops", ".rodata", 0, 32, OBJ, 'r');
     synth_module_symbol(m, "alpha_buffer", ".bss", 0, 64, OBJ, 'b');
@@ -181,7 +220,9 @@ void synth_fill_module(struct synth_module *m)
     put_orc(m, text);
     put_jumps(m, text, data + 0x40);
     put_bugs(m, text, strings);
+    put_alternatives(m, text);
     put_parameters(m, data);
+    put_structured_parameters(m, data);
     put_notes(m);
     put_symbols(m);
     synth_module_stale_section(m, ".init.text", UINT64_C(0xffffffffc0f00000));

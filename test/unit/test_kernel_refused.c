@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "image_builder.h"
+#include "kernel/kernel_image.h"
 #include "synth_open.h"
 
 TestSuite(kernel_refused, .init = scratch_begin, .fini = scratch_end);
@@ -202,5 +203,23 @@ Test(kernel_refused, a_hundred_roots_to_nothing, .timeout = 60)
     cr_assert(synth_log_has(&opened, "too many page tables"));
     cr_assert_null(opened.kernel);
     synth_close(&opened);
+    synth_kernel_free(k);
+}
+
+/* One flipped bit makes a page of 1 GiB of the table that maps the image: none of it may be taken for a part of it. */
+Test(kernel_refused, image_in_a_page_of_1_gib)
+{
+    struct synth_kernel_options options = {.release = SYNTH_6_12};
+    struct synth_kernel *k = make(&options);
+    uint64_t entry = synth_entry(&k->tables, k->text, 3);
+    synth_put64(&k->memory, entry, synth_get64(&k->memory, entry) | 0x80);
+    struct synth_opened opened = synth_open_kernel(k, NULL);
+    struct lkmfs_space *space = lkmfs_space_new(opened.image, LKMFS_PAGING_X86_64_4LEVEL, k->tables.root);
+    struct kernel_image image;
+
+    (void)kernel_image_map(space, &image);
+    cr_assert_eq(image.part_count, 0);
+    lkmfs_space_free(space);
+    expect_message(&opened, "page tables");
     synth_kernel_free(k);
 }

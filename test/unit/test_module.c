@@ -177,7 +177,7 @@ ParameterizedTest(const int *release, module, tables)
         const char *name;
         uint64_t count, entry;
     } tables[] = {
-        {"__param", 3, 40},    {"__bug_table", 2, 12},       {"__jump_table", 3, 16}, {"__mcount_loc", 4, 8},
+        {"__param", 5, 40},    {"__bug_table", 2, 12},       {"__jump_table", 3, 16}, {"__mcount_loc", 4, 8},
         {"__ex_table", 1, 12}, {".static_call_sites", 2, 8}, {".orc_unwind", 4, 6},   {".orc_unwind_ip", 4, 4},
     };
     struct fixture f;

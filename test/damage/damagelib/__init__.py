@@ -1,0 +1,1 @@
+"""What test/damage/run is made of."""
