@@ -101,7 +101,7 @@ bool lkmfs_tree_grows(lkmfs_node node)
 
 bool lkmfs_tree_size(struct lkmfs_tree *tree, lkmfs_node node, uint64_t *ret, struct lkmfs_error *err)
 {
-    struct lkmfs_error own;
+    struct lkmfs_error own = {0};
     err = err ? err : &own;
     enum lkmfs_node_kind kind;
     if (!lkmfs_tree_kind(tree, node, &kind))
@@ -127,7 +127,7 @@ bool lkmfs_tree_size(struct lkmfs_tree *tree, lkmfs_node node, uint64_t *ret, st
 
 bool lkmfs_tree_hold(struct lkmfs_tree *tree, lkmfs_node node, struct lkmfs_view *ret, struct lkmfs_error *err)
 {
-    struct lkmfs_error own;
+    struct lkmfs_error own = {0};
     err = err ? err : &own;
     size_t unit;
     unsigned part;

@@ -175,7 +175,7 @@ static bool trim_table(struct draft *draft, uint32_t index)
     bool ok = find_gone(draft, &table);
     if (ok) {
         drop_spent_alternatives(draft, &table);
-        ok = !memchr(table.gone, true, table.count) || (shrink(draft, &table) && shrink_orc(draft, &table));
+        ok = !memchr(table.gone, 1, table.count) || (shrink(draft, &table) && shrink_orc(draft, &table));
     }
     free(table.gone);
     return ok;
