@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "lkmfs/error.h"
 #include "lkmfs/object.h"
@@ -42,11 +43,12 @@ struct lkmfs_difference {
 struct lkmfs_diff;
 
 /*
- * Compares `object`, built as LKMFS_OBJECT_RELOCATABLE by `builder`, with the .ko at `path` (gzip, xz and zstd are
- * unpacked). *ret is owned by the caller; the object must outlive it. Errors: IO, FORMAT, NO_MEMORY.
+ * Compares `object`, built as LKMFS_OBJECT_RELOCATABLE by `builder`, with the .ko that `file` is opened at the start of
+ * (gzip, xz and zstd are unpacked); `path` is for messages. *ret is owned by the caller; the object must outlive it.
+ * Errors: IO, FORMAT, NO_MEMORY.
  */
-bool lkmfs_diff_open(const struct lkmfs_builder *builder, const struct lkmfs_object *object, const char *path,
-                     struct lkmfs_diff **ret, struct lkmfs_error *err);
+bool lkmfs_diff_open(const struct lkmfs_builder *builder, const struct lkmfs_object *object, FILE *file,
+                     const char *path, struct lkmfs_diff **ret, struct lkmfs_error *err);
 void lkmfs_diff_close(struct lkmfs_diff *diff);
 
 const struct lkmfs_difference *lkmfs_diff_items(const struct lkmfs_diff *diff, size_t *count);

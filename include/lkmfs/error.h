@@ -15,6 +15,7 @@ enum lkmfs_error_code {
     LKMFS_ERROR_NONE = 0,
     LKMFS_ERROR_NO_MEMORY, /* the host ran out of memory */
     LKMFS_ERROR_IO,        /* the host could not read or write a file */
+    LKMFS_ERROR_READ,      /* the host could not read an image that was open already */
     LKMFS_ERROR_USAGE,     /* a bad option or argument */
     LKMFS_ERROR_FORMAT,    /* the file is no memory image that lkmfs reads */
     LKMFS_ERROR_NOT_FOUND, /* no kernel, no such module, no such field */

@@ -30,7 +30,7 @@ struct lkmfs_hints {
 /*
  * Opens the image at `path`; the format is found by content. On success *ret is owned by the caller
  * (lkmfs_image_close()). A loss that leaves a smaller image (a cut last range, ...) goes to `log` as a doubt. Errors:
- * NO_MEMORY, IO, FORMAT; the message names the likely cause and the way out.
+ * NO_MEMORY, IO, READ, FORMAT; the message names the likely cause and the way out.
  */
 bool lkmfs_image_open(const char *path, struct lkmfs_log *log, struct lkmfs_image **ret, struct lkmfs_error *err);
 void lkmfs_image_close(struct lkmfs_image *image);
@@ -72,6 +72,33 @@ bool lkmfs_image_set_hole(struct lkmfs_image *image, const struct lkmfs_hole *ho
  * read: fewer than `size` when a hole, the end of the image or a read error follows. Safe from several threads.
  */
 size_t lkmfs_image_read(const struct lkmfs_image *image, uint64_t phys, void *buffer, size_t size);
+
+/*
+ * To lkmfs_image_read() and all that is built on it, bytes that the host can't read (a bad disk, a file that was cut
+ * since it was opened, a server that is gone, no memory to unpack them) are missing as those in a hole are. Such
+ * failures are counted for each thread: whoever makes something of an image asks for the count before, and afterwards
+ * drops what he made unless lkmfs_image_intact(). The functions of this library that can fail do so.
+ */
+uint64_t lkmfs_image_failures(void);
+
+/*
+ * True when the calling thread had no failure since lkmfs_image_failures() returned `before`. Errors: READ (the last
+ * failure: its offset in the file of `image`, its cause and the way out), NO_MEMORY.
+ */
+bool lkmfs_image_intact(const struct lkmfs_image *image, uint64_t before, struct lkmfs_error *err);
+
+/*
+ * True when the image is far away, so that many small reads cost more for their number than for their bytes, and
+ * lkmfs_image_prefetch() helps.
+ */
+bool lkmfs_image_prefetches(const struct lkmfs_image *image);
+
+/*
+ * Fetches ranges of physical memory that will be read soon, many at once instead of one after the other; does nothing
+ * where lkmfs_image_prefetches() is false. Only a hint: what can't be had, or is more than can be kept, is left for
+ * lkmfs_image_read() to find out.
+ */
+void lkmfs_image_prefetch(const struct lkmfs_image *image, const struct lkmfs_range *ranges, size_t count);
 
 /* Bytes read from the image file since it was opened, for `lkmfs info` and the benchmarks. */
 uint64_t lkmfs_image_bytes_read(const struct lkmfs_image *image);

@@ -89,7 +89,8 @@ struct lkmfs_kernel_facts {
 
 /*
  * Finds and proves the kernel in `image` (which must outlive it). *ret is owned by the caller. Errors: NOT_FOUND (no
- * Linux kernel, no page tables, no kallsyms, no types), NO_MEMORY; the message names the likely cause and the way out.
+ * Linux kernel, no page tables, no kallsyms, no types), NO_MEMORY, READ; the message names the likely cause and the way
+ * out.
  */
 bool lkmfs_kernel_open(const struct lkmfs_image *image, const struct lkmfs_kernel_options *options,
                        struct lkmfs_log *log, struct lkmfs_kernel **ret, struct lkmfs_error *err);

@@ -69,6 +69,13 @@ typedef void lkmfs_missing_fn(void *context, uint64_t virt, uint64_t size);
 uint64_t lkmfs_space_read_sparse(const struct lkmfs_space *space, uint64_t virt, void *buffer, size_t size,
                                  lkmfs_missing_fn *missing, void *context);
 
+/*
+ * Fetches what is mapped at these ranges of virtual addresses, and the page tables on the way, at once: for an image
+ * that is far away (lkmfs_image_prefetch()), nothing else. With `writable`, only what is mapped so.
+ */
+void lkmfs_space_prefetch(const struct lkmfs_space *space, const struct lkmfs_range *ranges, size_t count,
+                          bool writable);
+
 /* Little-endian words at `virt`; false (and 0) when unreadable. */
 bool lkmfs_space_u64(const struct lkmfs_space *space, uint64_t virt, uint64_t *ret);
 bool lkmfs_space_u32(const struct lkmfs_space *space, uint64_t virt, uint32_t *ret);

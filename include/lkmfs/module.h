@@ -143,7 +143,7 @@ struct lkmfs_modules;
 
 /*
  * Enumerates all modules of `kernel` (which must outlive the result). Finding none is no error. Errors: NOT_FOUND when
- * the kernel's types lack what is needed, NO_MEMORY.
+ * the kernel's types lack what is needed, NO_MEMORY, READ.
  */
 bool lkmfs_modules_open(const struct lkmfs_kernel *kernel, struct lkmfs_log *log, struct lkmfs_modules **ret,
                         struct lkmfs_error *err);
@@ -159,8 +159,14 @@ const struct lkmfs_module *lkmfs_modules_find(const struct lkmfs_modules *module
 const struct lkmfs_module *lkmfs_modules_around(const struct lkmfs_modules *modules, uint64_t address);
 
 /*
+ * Has an image that is far away (lkmfs_image_prefetch()) fetch all memory of `count` modules from index `first` on at
+ * once, before they are loaded one after the other.
+ */
+void lkmfs_modules_prefetch(const struct lkmfs_modules *modules, size_t first, size_t count);
+
+/*
  * Reads the contents of `module` (one of `modules`) on its first call; safe from several threads. Whatever is missing
- * or contradictory becomes a doubt of the module. Errors: NO_MEMORY.
+ * or contradictory becomes a doubt of the module. Errors: NO_MEMORY, READ; the next call tries again.
  */
 bool lkmfs_module_load(const struct lkmfs_modules *modules, const struct lkmfs_module *module, struct lkmfs_error *err);
 

@@ -64,7 +64,8 @@ const struct lkmfs_exports *lkmfs_builder_exports(const struct lkmfs_builder *bu
 
 /*
  * Builds module `module`. The same module and kind always give the same bytes. Missing memory is no error: it is
- * zero-filled and reported. *ret is owned by the caller. Errors: NO_MEMORY, DAMAGED (nothing at all is left of it).
+ * zero-filled and reported. *ret is owned by the caller. Errors: NO_MEMORY, READ, DAMAGED (nothing at all is left of
+ * it).
  */
 bool lkmfs_object_build(const struct lkmfs_builder *builder, const struct lkmfs_module *module,
                         enum lkmfs_object_kind kind, struct lkmfs_object **ret, struct lkmfs_error *err);

@@ -24,12 +24,21 @@ struct lkmfs_session;
 /* Called when a step of opening begins; `step` is a constant like those in struct lkmfs_timing. */
 typedef void lkmfs_step_fn(void *context, const char *step);
 
+/* False, with the reason in *err, when what it does failed. */
+typedef bool lkmfs_confine_fn(void *context, struct lkmfs_error *err);
+
 struct lkmfs_session_options {
     struct lkmfs_kernel_options kernel;
     struct lkmfs_hole hole; /* hole=; end is 0 when it's for lkmfs to find */
     bool verbose;           /* the log goes to standard error, too */
     lkmfs_step_fn *step;    /* may be NULL */
     void *step_context;
+    /*
+     * Called once when all files are open that lkmfs will need, before the memory in them is looked at: the time to
+     * give up rights. May be NULL. When it fails, opening does, with its error.
+     */
+    lkmfs_confine_fn *confine;
+    void *confine_context;
 };
 
 /* Wall-clock time of one step of opening. */
@@ -54,7 +63,7 @@ const struct lkmfs_modules *lkmfs_session_modules(const struct lkmfs_session *se
 const struct lkmfs_builder *lkmfs_session_builder(const struct lkmfs_session *session);
 /* The log, for later additions (builds that failed ...). */
 struct lkmfs_log *lkmfs_session_log(const struct lkmfs_session *session);
-/* What the log said when opening was done: the text of /log.txt, and how many of its lines are doubts. */
+/* What the log said when opening was done: how /log.txt begins, and how many of its lines are doubts. */
 const char *lkmfs_session_log_text(const struct lkmfs_session *session);
 size_t lkmfs_session_doubts(const struct lkmfs_session *session);
 /* One entry a step, in the order done. */
@@ -126,16 +135,19 @@ size_t lkmfs_tree_subfolders(const struct lkmfs_tree *tree, lkmfs_node folder);
 /* Where link `node` points, relative to its folder; false when `node` is no link. */
 bool lkmfs_tree_link(const struct lkmfs_tree *tree, lkmfs_node node, char target[LKMFS_NAME_SIZE + 16]);
 
+/* True for the one file that can get longer: /log.txt, by a line for each file that could not be made. */
+bool lkmfs_tree_grows(lkmfs_node node);
+
 /*
  * Exact size in bytes of file or link `node`, 0 for a folder. The first call for a file builds it; the size never
- * changes afterwards. Errors: NOT_FOUND (no such node), NO_MEMORY, IO.
+ * changes afterwards, unless lkmfs_tree_grows(). Errors: NOT_FOUND (no such node), NO_MEMORY, IO, READ.
  */
 bool lkmfs_tree_size(struct lkmfs_tree *tree, lkmfs_node node, uint64_t *ret, struct lkmfs_error *err);
 
 /*
  * Holds the finished bytes of file `node` in memory, building them when they aren't, until lkmfs_tree_drop(). Memory
  * missing from the image is no error. Errors: NOT_FOUND (no such file), NO_MEMORY, IO (the bytes can't be made again as
- * they were before).
+ * they were before), READ (the host failed to read the image: nothing is kept, and the next call tries again).
  */
 bool lkmfs_tree_hold(struct lkmfs_tree *tree, lkmfs_node node, struct lkmfs_view *ret, struct lkmfs_error *err);
 void lkmfs_tree_drop(struct lkmfs_tree *tree, const struct lkmfs_view *view);

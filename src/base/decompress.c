@@ -1,6 +1,5 @@
 #include "base/decompress.h"
 
-#include <errno.h>
 #include <lzma.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,24 +83,17 @@ static bool unpack_zstd(const uint8_t *bytes, size_t size, struct output *output
     return left == 0;
 }
 
-static bool read_whole(const char *path, size_t limit, uint8_t **ret, size_t *size, struct lkmfs_error *err)
+static bool read_whole(FILE *file, const char *path, size_t limit, uint8_t **ret, size_t *size, struct lkmfs_error *err)
 {
-    FILE *file = fopen(path, "rbe");
-    if (!file) {
-        (void)lkmfs_fail(err, LKMFS_ERROR_IO, 0, "%s: %s", path, strerror(errno));
-        return false;
-    }
     struct stat info;
     bool ok = fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode);
     if (!ok || info.st_size < 0 || (size_t)info.st_size > limit) {
-        (void)fclose(file);
         (void)lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0, "%s: not a file of at most %zu MiB", path, limit >> 20);
         return false;
     }
     *size = (size_t)info.st_size;
     *ret = malloc(*size + 1);
     ok = *ret && fread(*ret, 1, *size, file) == *size;
-    (void)fclose(file);
     if (ok)
         return true;
     free(*ret);
@@ -130,9 +122,10 @@ static const struct packing *packing_of(const uint8_t *bytes, size_t size)
     return NULL;
 }
 
-bool read_file_unpacked(const char *path, size_t limit, uint8_t **ret, size_t *size, struct lkmfs_error *err)
+bool read_file_unpacked(FILE *file, const char *path, size_t limit, uint8_t **ret, size_t *size,
+                        struct lkmfs_error *err)
 {
-    if (!read_whole(path, limit, ret, size, err))
+    if (!read_whole(file, path, limit, ret, size, err))
         return false;
     const struct packing *packing = packing_of(*ret, *size);
     if (!packing)

@@ -1,6 +1,8 @@
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/arguments.h"
 #include "cli/command.h"
@@ -101,7 +103,7 @@ static int report(const struct lkmfs_diff *diff, bool verbose)
     return lkmfs_diff_equal(diff) ? EXIT_OK : EXIT_DIFFERENT;
 }
 
-static int compare(const struct lkmfs_session *session, const char *name, const char *path, bool verbose)
+static int compare(const struct lkmfs_session *session, const char *name, FILE *file, const char *path, bool verbose)
 {
     struct lkmfs_error err;
     struct lkmfs_object *object = NULL;
@@ -112,7 +114,7 @@ static int compare(const struct lkmfs_session *session, const char *name, const 
     if (!module)
         message_error("no module is called '%s'; 'lkmfs ls' lists them", name);
     else if (!lkmfs_object_build(builder, module, LKMFS_OBJECT_RELOCATABLE, &object, &err) ||
-             !lkmfs_diff_open(builder, object, path, &diff, &err))
+             !lkmfs_diff_open(builder, object, file, path, &diff, &err))
         message_error("%s", err.message);
     else
         status = report(diff, verbose);
@@ -127,11 +129,18 @@ int command_diff(int argc, char **argv)
     int status = arguments_parse(&arguments, argc, argv, 0, 3, 3);
     if (status != EXIT_OK || arguments.help)
         return status != EXIT_OK ? status : command_help(argv[0]);
+    const char *path = arguments.operands[2];
+    FILE *file = fopen(path, "rbe"); /* before the process may open nothing any more */
+    if (!file) {
+        message_error("%s: %s", path, strerror(errno));
+        return EXIT_SYSTEM;
+    }
     struct lkmfs_session *session;
-    status = command_open(arguments.operands[0], &arguments.options, &session);
-    if (status != EXIT_OK)
-        return status;
-    status = compare(session, arguments.operands[1], arguments.operands[2], arguments.options.verbose);
-    lkmfs_session_close(session);
+    status = command_open(arguments.operands[0], &arguments.options, NULL, &session);
+    if (status == EXIT_OK) {
+        status = compare(session, arguments.operands[1], file, path, arguments.options.verbose);
+        lkmfs_session_close(session);
+    }
+    (void)fclose(file);
     return status;
 }

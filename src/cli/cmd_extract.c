@@ -21,6 +21,7 @@ struct extraction {
     size_t *wanted; /* indexes of modules */
     size_t wanted_count;
     atomic_size_t next, done, failed;
+    atomic_bool unreadable;
 };
 
 static bool extract_one(struct extraction *work, const struct lkmfs_module *module, struct lkmfs_error *err)
@@ -37,6 +38,17 @@ static bool extract_one(struct extraction *work, const struct lkmfs_module *modu
     return ok;
 }
 
+/* An image that the host can't read is no matter of one module: that is said once, and ends it all. */
+static void fail_one(struct extraction *work, const struct lkmfs_module *module, const struct lkmfs_error *err)
+{
+    bool whole = err->code == LKMFS_ERROR_READ;
+    if (!whole || !atomic_exchange(&work->unreadable, true))
+        message_error("%s: %s", module->file, err->message);
+    if (whole)
+        atomic_store(&work->next, work->wanted_count);
+    atomic_fetch_add(&work->failed, 1);
+}
+
 static void *worker(void *context)
 {
     struct extraction *work = context;
@@ -44,10 +56,8 @@ static void *worker(void *context)
     while ((index = atomic_fetch_add(&work->next, 1)) < work->wanted_count) {
         const struct lkmfs_module *module = lkmfs_modules_at(lkmfs_session_modules(work->session), work->wanted[index]);
         struct lkmfs_error err;
-        if (!extract_one(work, module, &err)) {
-            message_error("%s: %s", module->file, err.message);
-            atomic_fetch_add(&work->failed, 1);
-        }
+        if (!extract_one(work, module, &err))
+            fail_one(work, module, &err);
         message_progress("%zu of %zu modules", atomic_fetch_add(&work->done, 1) + 1, work->wanted_count);
     }
     return NULL;
@@ -107,11 +117,11 @@ static size_t select_modules(struct extraction *work, char **names, int count)
     return unknown;
 }
 
-static int extract(const struct lkmfs_session *session, const struct arguments *arguments)
+static int extract(const struct lkmfs_session *session, const struct arguments *arguments, int folder)
 {
-    struct lkmfs_error err;
     struct extraction work = {
         .session = session,
+        .folder = folder,
         .kind = arguments->loaded     ? LKMFS_OBJECT_LOADED
                 : arguments->loadable ? LKMFS_OBJECT_LOADABLE
                                       : LKMFS_OBJECT_RELOCATABLE,
@@ -121,15 +131,8 @@ static int extract(const struct lkmfs_session *session, const struct arguments *
         message_error("out of memory");
         return EXIT_SYSTEM;
     }
-    work.folder = output_folder_open(arguments->output ? arguments->output : ".", &err);
-    if (work.folder < 0) {
-        message_error("%s", err.message);
-        free(work.wanted);
-        return EXIT_SYSTEM;
-    }
     size_t unknown = select_modules(&work, arguments->operands + 1, arguments->operand_count - 1);
     run_workers(&work, worker_count(arguments->options.threads, work.wanted_count));
-    (void)close(work.folder);
     free(work.wanted);
     return unknown || atomic_load(&work.failed) ? EXIT_SYSTEM : EXIT_OK;
 }
@@ -141,10 +144,13 @@ int command_extract(int argc, char **argv)
     if (status != EXIT_OK || arguments.help)
         return status != EXIT_OK ? status : command_help(argv[0]);
     struct lkmfs_session *session;
-    status = command_open(arguments.operands[0], &arguments.options, &session);
-    if (status != EXIT_OK)
-        return status;
-    status = extract(session, &arguments);
-    lkmfs_session_close(session);
+    struct command_output output = {.path = arguments.output ? arguments.output : ".", .folder = -1};
+    status = command_open(arguments.operands[0], &arguments.options, &output, &session);
+    if (status == EXIT_OK) {
+        status = extract(session, &arguments, output.folder);
+        lkmfs_session_close(session);
+    }
+    if (output.folder >= 0)
+        (void)close(output.folder);
     return status;
 }

@@ -90,7 +90,7 @@ int command_info(int argc, char **argv)
     if (status != EXIT_OK || arguments.help)
         return status != EXIT_OK ? status : command_help(argv[0]);
     struct lkmfs_session *session;
-    status = command_open(arguments.operands[0], &arguments.options, &session);
+    status = command_open(arguments.operands[0], &arguments.options, NULL, &session);
     if (status != EXIT_OK)
         return status;
     size_t size = 0;

@@ -25,7 +25,7 @@ int command_ls(int argc, char **argv)
     if (status != EXIT_OK || arguments.help)
         return status != EXIT_OK ? status : command_help(argv[0]);
     struct lkmfs_session *session;
-    status = command_open(arguments.operands[0], &arguments.options, &session);
+    status = command_open(arguments.operands[0], &arguments.options, NULL, &session);
     if (status != EXIT_OK)
         return status;
     status = arguments.json ? command_put_file(session, &arguments.options, "modules.json") : put_table(session);

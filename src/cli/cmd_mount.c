@@ -8,7 +8,9 @@
 
 #include "cli/command.h"
 #include "cli/message.h"
+#include "fs/fuse_guard.h"
 #include "fs/fuse_mount.h"
+#include "fs/fuse_serve.h"
 
 struct mount_arguments {
     struct cli_options options;
@@ -88,60 +90,99 @@ static int parse(struct mount_arguments *arguments, int argc, char **argv)
 }
 
 /* Goes where `mount -N` wants the mount; the image was opened before, where the caller is. */
-static bool enter_name_space(const char *path)
+static bool enter_name_space(const char *path, struct lkmfs_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool ok = fd >= 0 && setns(fd, CLONE_NEWNS) == 0;
     if (!ok)
-        message_error("cannot enter the mount name space '%s': %s", path, strerror(errno));
+        (void)lkmfs_fail(err, LKMFS_ERROR_IO, 0, "cannot enter the mount name space '%s': %s", path, strerror(errno));
     if (fd >= 0)
         (void)close(fd);
     return ok;
 }
 
-static int serve(const struct lkmfs_session *session, const struct mount_arguments *arguments, const char *mountpoint)
+/* What both processes know. */
+struct mount {
+    const struct mount_arguments *arguments;
+    const char *image; /* absolute */
+    char *mountpoint;  /* absolute; NULL until it is known */
+    uid_t uid;         /* the caller's, whatever the sandbox makes of it */
+    gid_t gid;
+};
+
+static void on_idle(void *link)
+{
+    fuse_guard_idle(link);
+}
+
+static int serve_tree(struct lkmfs_tree *tree, const struct mount *mount, const struct fuse_link *link)
 {
     struct lkmfs_error err;
-    struct lkmfs_tree *tree;
-    if (!lkmfs_tree_new(session, arguments->options.cache_bytes, &tree, &err))
-        return message_open_failed(&err);
-    const struct fuse_mount_options options = {
-        .source = lkmfs_image_path(lkmfs_session_image(session)),
-        .mountpoint = mountpoint,
-        .foreground = arguments->foreground,
-        .allow_other = arguments->options.allow_other,
-        .threads = arguments->options.threads,
-        .timeout = arguments->options.timeout,
+    const struct fuse_serve_options options = {
+        .uid = mount->uid,
+        .gid = mount->gid,
+        .threads = mount->arguments->options.threads,
+        .timeout = mount->arguments->options.timeout,
+        .on_idle = on_idle,
+        .idle_context = (void *)(uintptr_t)link,
     };
-    int status = fuse_mount_run(tree, &options, &err) ? EXIT_OK : message_open_failed(&err);
-    lkmfs_tree_free(tree);
+    int device = fuse_guard_ready(link);
+    if (device < 0)
+        return EXIT_NO_USE;
+    return fuse_serve(tree, device, &options, &err) ? EXIT_OK : message_open_failed(&err);
+}
+
+/* All of the process that reads the image. */
+static int serve(void *context, const struct fuse_link *link)
+{
+    const struct mount *mount = context;
+    const struct cli_options *options = &mount->arguments->options;
+    struct lkmfs_error err;
+    struct lkmfs_session *session;
+    struct lkmfs_tree *tree;
+    int status = command_open(mount->image, options, NULL, &session);
+    if (status != EXIT_OK)
+        return status;
+    if (lkmfs_tree_new(session, options->cache_bytes, &tree, &err)) {
+        status = serve_tree(tree, mount, link);
+        lkmfs_tree_free(tree);
+    } else {
+        status = message_open_failed(&err);
+    }
+    lkmfs_session_close(session);
     return status;
+}
+
+/* With -N, the mount point is in another name space than the image. */
+static const char *find_mountpoint(void *context, struct lkmfs_error *err)
+{
+    struct mount *mount = context;
+    const struct mount_arguments *arguments = mount->arguments;
+    if (!mount->mountpoint && enter_name_space(arguments->name_space, err))
+        mount->mountpoint = fuse_mount_point(arguments->mountpoint, arguments->options.nonempty, err);
+    return mount->mountpoint;
 }
 
 static int mount_image(const struct mount_arguments *arguments, const char *image)
 {
     struct lkmfs_error err;
-    struct lkmfs_session *session;
-    bool nonempty = arguments->options.nonempty;
+    struct mount mount = {.arguments = arguments, .image = image, .uid = getuid(), .gid = getgid()};
     /* Without -N the mount point is looked at first, as that is quick. */
-    char *mountpoint = arguments->name_space ? NULL : fuse_mount_point(arguments->mountpoint, nonempty, &err);
-    if (!arguments->name_space && !mountpoint)
+    if (!arguments->name_space &&
+        !(mount.mountpoint = fuse_mount_point(arguments->mountpoint, arguments->options.nonempty, &err)))
         return message_open_failed(&err);
-    int status = command_open(image, &arguments->options, &session);
-    if (status != EXIT_OK) {
-        free(mountpoint);
-        return status;
-    }
-    if (arguments->name_space) {
-        if (!enter_name_space(arguments->name_space))
-            status = EXIT_NO_USE;
-        else if (!(mountpoint = fuse_mount_point(arguments->mountpoint, nonempty, &err)))
-            status = message_open_failed(&err);
-    }
-    if (status == EXIT_OK)
-        status = serve(session, arguments, mountpoint);
-    lkmfs_session_close(session);
-    free(mountpoint);
+    const struct fuse_guard_options options = {
+        .source = image,
+        .foreground = arguments->foreground,
+        .allow_other = arguments->options.allow_other,
+        .mountpoint = find_mountpoint,
+        .serve = serve,
+        .context = &mount,
+    };
+    int status = EXIT_OK;
+    if (!fuse_guard_run(&options, &status, &err))
+        status = message_open_failed(&err);
+    free(mount.mountpoint);
     return status;
 }
 

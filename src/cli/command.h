@@ -33,11 +33,19 @@ int command_cat(int argc, char **argv);
 /* command_mount() as mount(8) calls it: argv[0] is mount.lkmfs, -f means not to mount. */
 int command_mount_helper(int argc, char **argv);
 
+/* The folder that a command writes to, opened when the image proved to be one. */
+struct command_output {
+    const char *path;
+    int folder; /* descriptor, for the command to close; -1 while not open */
+};
+
 /*
- * Opens the image at `path` with progress on a terminal. Returns EXIT_OK and *ret for the caller to close, or another
- * exit code after saying why.
+ * Opens the image at `path` with progress on a terminal, and puts the process into the sandbox on the way, unless
+ * `options` say otherwise: from then on, it can open nothing but files in `output`, which is NULL for a command that
+ * writes none. Returns EXIT_OK and *ret for the caller to close, or another exit code after saying why.
  */
-int command_open(const char *path, const struct cli_options *options, struct lkmfs_session **ret);
+int command_open(const char *path, const struct cli_options *options, struct command_output *output,
+                 struct lkmfs_session **ret);
 
 /* Writes the file at `path` of the tree over `session` to standard output; an exit code. */
 int command_put_file(const struct lkmfs_session *session, const struct cli_options *options, const char *path);

@@ -44,6 +44,7 @@ int message_open_failed(const struct lkmfs_error *err)
     message_error("%s", err->message);
     switch (err->code) {
     case LKMFS_ERROR_NO_MEMORY:
+    case LKMFS_ERROR_READ:
         return EXIT_SYSTEM;
     case LKMFS_ERROR_USAGE:
         return EXIT_USAGE;

@@ -1,24 +1,52 @@
 #include "cli/command.h"
 
 #include "cli/message.h"
+#include "cli/output_folder.h"
+#include "cli/sandbox.h"
+
+/* For confine(), below. */
+struct confinement {
+    struct command_output *output; /* NULL if none */
+    bool sandbox;
+    int status; /* exit code when confine() failed */
+};
 
 static void show_step(void *context, const char *step)
 {
     message_progress("%s: looking for %s ...", (const char *)context, step);
 }
 
-int command_open(const char *path, const struct cli_options *options, struct lkmfs_session **ret)
+static bool confine(void *context, struct lkmfs_error *err)
 {
+    struct confinement *confinement = context;
+    struct command_output *output = confinement->output;
+    confinement->status = EXIT_SYSTEM;
+    if (output && (output->folder = output_folder_open(output->path, err)) < 0)
+        return false;
+    if (confinement->sandbox && !sandbox_enter(output ? output->folder : -1, err))
+        return false;
+    confinement->status = EXIT_OK;
+    return true;
+}
+
+int command_open(const char *path, const struct cli_options *options, struct command_output *output,
+                 struct lkmfs_session **ret)
+{
+    struct confinement confinement = {.output = output, .sandbox = options->sandbox};
     const struct lkmfs_session_options session = {
         .kernel = options->kernel,
         .hole = options->hole,
         .verbose = options->verbose,
         .step = options->verbose ? NULL : show_step,
         .step_context = (void *)(uintptr_t)path,
+        .confine = confine,
+        .confine_context = &confinement,
     };
     struct lkmfs_error err;
-    if (!lkmfs_session_open(path, &session, ret, &err))
-        return message_open_failed(&err);
+    if (!lkmfs_session_open(path, &session, ret, &err)) {
+        int status = message_open_failed(&err);
+        return confinement.status != EXIT_OK ? confinement.status : status;
+    }
     message_progress_done();
     return EXIT_OK;
 }

@@ -23,6 +23,7 @@ enum option_id {
     OPTION_NONEMPTY,
     OPTION_TIMEOUT,
     OPTION_VERBOSE,
+    OPTION_SANDBOX,
 };
 
 static const struct option_info table[] = {
@@ -36,6 +37,7 @@ static const struct option_info table[] = {
     [OPTION_NONEMPTY] = {"nonempty", NULL, "mount over a folder that is not empty", true},
     [OPTION_TIMEOUT] = {"timeout", "SECONDS", "unmount after that long without use (default: 0, never)", true},
     [OPTION_VERBOSE] = {"verbose", NULL, "say on standard error what is found and how", false},
+    [OPTION_SANDBOX] = {"sandbox", "on|off", "give up all rights but those to read the image (default: on)", false},
 };
 #define TABLE_SIZE (sizeof(table) / sizeof(*table))
 
@@ -50,7 +52,7 @@ static const char *const foreign[] = {
 
 void options_init(struct cli_options *options)
 {
-    *options = (struct cli_options){.cache_bytes = LKMFS_CACHE_DEFAULT};
+    *options = (struct cli_options){.cache_bytes = LKMFS_CACHE_DEFAULT, .sandbox = true};
 }
 
 const struct option_info *options_table(size_t *count)
@@ -144,6 +146,14 @@ static bool set_types(const char *value, struct lkmfs_error *err)
     return lkmfs_fail(err, LKMFS_ERROR_USAGE, 0, "option 'types' takes auto or btf, not '%s'", value);
 }
 
+static bool set_sandbox(struct cli_options *options, const char *value, struct lkmfs_error *err)
+{
+    options->sandbox = strcmp(value, "on") == 0;
+    if (options->sandbox || strcmp(value, "off") == 0)
+        return true;
+    return lkmfs_fail(err, LKMFS_ERROR_USAGE, 0, "option 'sandbox' takes on or off, not '%s'", value);
+}
+
 static bool set_known(struct cli_options *options, enum option_id option, const char *value, struct lkmfs_error *err)
 {
     uint64_t number = 0;
@@ -183,6 +193,8 @@ static bool set_known(struct cli_options *options, enum option_id option, const 
     case OPTION_VERBOSE:
         options->verbose = true;
         return true;
+    case OPTION_SANDBOX:
+        return set_sandbox(options, value, err);
     }
     return false;
 }

@@ -19,6 +19,7 @@ struct cli_options {
     uint64_t cache_bytes;               /* cache=, in bytes here */
     unsigned threads;                   /* threads=; 0 when not given */
     bool verbose;
+    bool sandbox; /* sandbox=: on unless told otherwise */
     /* for mount only */
     bool allow_other;
     bool nonempty;

@@ -8,6 +8,7 @@
 #include "base/decompress.h"
 #include "base/overflow.h"
 #include "diff/linked.h"
+#include "diff/static_call.h"
 
 #define FILE_LIMIT ((size_t)512 << 20)
 /* Differing bytes closer than this are one place: an instruction. */
@@ -99,6 +100,8 @@ static void add_bytes(struct lkmfs_diff *diff, size_t index, const uint8_t *memo
     item->file = file + start;
     item->available = section->size - start;
     item->address = linked_address(&diff->map, section->name) + start;
+    if (item->significant && symbol && static_call_follows_key(&diff->memory, &diff->map, index, symbol, memory))
+        item->significant = false;
 }
 
 static void compare_bytes(struct lkmfs_diff *diff, size_t index, const uint8_t *memory, const uint8_t *file,
@@ -141,13 +144,44 @@ static void compare_table(struct lkmfs_diff *diff, const struct elf_section *sec
     }
 }
 
+/*
+ * The kernel keeps no sizes. One that was inferred is the least that memory shows: zeros may follow up to the next
+ * section, and so the file may have them.
+ */
+static bool may_be_longer(const struct lkmfs_diff *diff, const struct elf_section *memory,
+                          const struct elf_section *file)
+{
+    uint64_t address = 0, next = UINT64_MAX;
+    for (size_t i = 0; i < diff->map.section_count; i++)
+        if (strcmp(diff->map.sections[i].name, memory->name) == 0 &&
+            diff->map.sections[i].size_from == LKMFS_FROM_INFERRED)
+            address = diff->map.sections[i].address;
+    for (size_t i = 0; i < diff->map.section_count; i++)
+        if (diff->map.sections[i].address > address)
+            next = min_u64(next, diff->map.sections[i].address);
+    return address && file->size >= memory->size && file->size <= next - address;
+}
+
+static bool is_zero(const uint8_t *bytes, uint64_t size)
+{
+    for (uint64_t i = 0; i < size; i++)
+        if (bytes[i])
+            return false;
+    return true;
+}
+
+static void add_size(struct lkmfs_diff *diff, const struct elf_section *memory, const struct elf_section *file)
+{
+    struct lkmfs_difference *item = add(diff, LKMFS_DIFFERENT_SIZE, file);
+    if (item)
+        item->offset = memory->size;
+}
+
 static void compare_section(struct lkmfs_diff *diff, size_t in_memory, size_t in_file)
 {
     const struct elf_section *memory = &diff->memory.sections[in_memory], *file = &diff->file.sections[in_file];
-    if (memory->size != file->size || memory->type != file->type) {
-        struct lkmfs_difference *item = add(diff, LKMFS_DIFFERENT_SIZE, file);
-        if (item)
-            item->offset = memory->size;
+    if (memory->type != file->type || (memory->size != file->size && !may_be_longer(diff, memory, file))) {
+        add_size(diff, memory, file);
         return;
     }
     size_t entry = sorted_entry(file);
@@ -155,6 +189,10 @@ static void compare_section(struct lkmfs_diff *diff, size_t in_memory, size_t in
     uint8_t *other = linked_section(&diff->file, in_file, &diff->map, entry != 0, &diff->arena);
     if (!one || !other)
         return;
+    if (!is_zero(other + memory->size, file->size - memory->size)) {
+        add_size(diff, memory, file);
+        return;
+    }
     if (!(file->flags & SHF_WRITE))
         diff->compared += file->size;
     if (entry)
@@ -244,15 +282,15 @@ static void compare_symbols(struct lkmfs_diff *diff)
     }
 }
 
-bool lkmfs_diff_open(const struct lkmfs_builder *builder, const struct lkmfs_object *object, const char *path,
-                     struct lkmfs_diff **ret, struct lkmfs_error *err)
+bool lkmfs_diff_open(const struct lkmfs_builder *builder, const struct lkmfs_object *object, FILE *file,
+                     const char *path, struct lkmfs_diff **ret, struct lkmfs_error *err)
 {
     struct lkmfs_diff *diff = calloc(1, sizeof(*diff));
     if (!diff)
         return lkmfs_fail_memory(err);
     size_t size, own_size;
     const uint8_t *own = lkmfs_object_bytes(object, &own_size);
-    if (!read_file_unpacked(path, FILE_LIMIT, &diff->bytes, &size, err) ||
+    if (!read_file_unpacked(file, path, FILE_LIMIT, &diff->bytes, &size, err) ||
         !elf_read(diff->bytes, size, path, &diff->arena, &diff->file, err) ||
         !elf_read(own, own_size, "the rebuilt module", &diff->arena, &diff->memory, err)) {
         lkmfs_diff_close(diff);

@@ -40,7 +40,7 @@ static bool build(const struct lkmfs_session *session, const struct lkmfs_module
     if (lkmfs_object_build(lkmfs_session_builder(session), module, kind, ret, err))
         return true;
     *ret = NULL;
-    if (err->code == LKMFS_ERROR_NO_MEMORY || err->code == LKMFS_ERROR_IO)
+    if (err->code == LKMFS_ERROR_NO_MEMORY || err->code == LKMFS_ERROR_IO || err->code == LKMFS_ERROR_READ)
         return false;
     lkmfs_log_add(lkmfs_session_log(session), LKMFS_LOG_DOUBT, "%s: nothing could be rebuilt: %s", module->file,
                   err->message);
@@ -105,8 +105,12 @@ bool content_make(void *context, size_t unit, struct cache_blob parts[CACHE_PART
         err = &own;
     if (unit < CONTENT_TEXT_COUNT) {
         size_t size = 0;
+        uint64_t failures = lkmfs_image_failures();
         char *text = make_text(session, (enum content_unit)unit, &size);
-        return blob_text(&parts[0], text, size, err);
+        if (lkmfs_image_intact(lkmfs_session_image(session), failures, err))
+            return blob_text(&parts[0], text, size, err);
+        free(text);
+        return false;
     }
     size_t index = (unit - CONTENT_TEXT_COUNT) / 2;
     const struct lkmfs_module *module = lkmfs_modules_at(lkmfs_session_modules(session), index);

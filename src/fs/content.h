@@ -42,7 +42,7 @@ static inline size_t content_loaded_unit(size_t module)
 
 /*
  * A cache_make_fn; `session` is a const struct lkmfs_session. A module of which nothing is left becomes an empty file
- * whose report says why. Errors: NO_MEMORY, IO.
+ * whose report says why. Errors: NO_MEMORY, IO, READ.
  */
 bool content_make(void *session, size_t unit, struct cache_blob parts[CACHE_PARTS], struct lkmfs_error *err);
 

@@ -1,11 +1,6 @@
 #include "fs/fuse_idle.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/mount.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,53 +18,37 @@ void fuse_idle_touch(struct fuse_idle *idle, int opened)
     atomic_store_explicit(&idle->last, now(), memory_order_relaxed);
 }
 
-/* Only a helper that is set-user-id may unmount for those who are not root. */
-static void unmount_by_helper(const char *mountpoint)
-{
-    char *const argv[] = {
-        (char[]){"fusermount3"}, (char[]){"-u"}, (char[]){"-q"}, (char[]){"--"}, (char *)(uintptr_t)mountpoint, NULL};
-    pid_t child;
-    int status;
-    if (posix_spawnp(&child, argv[0], NULL, NULL, argv, environ) == 0)
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-            ;
-}
-
-/* Not lazily: who still uses the mount keeps it. The session's loop ends when the kernel lets go. */
-static void unmount(const char *mountpoint)
-{
-    if (umount2(mountpoint, UMOUNT_NOFOLLOW) != 0 && errno == EPERM)
-        unmount_by_helper(mountpoint);
-}
-
+/* A mount that is in use otherwise (somebody's working folder) stays, and is asked about again. */
 static void *watch(void *context)
 {
     struct fuse_idle *idle = context;
+    long timeout = (long)idle->options->timeout;
     for (;;) {
         long idle_for = now() - atomic_load_explicit(&idle->last, memory_order_relaxed);
         bool busy = atomic_load(&idle->open) > 0;
-        long wait = busy || idle_for >= (long)idle->timeout ? (long)idle->timeout : (long)idle->timeout - idle_for;
-        if (!busy && idle_for >= (long)idle->timeout)
-            unmount(idle->mountpoint);
-        (void)sleep((unsigned)wait);
+        if (!busy && idle_for >= timeout)
+            idle->options->on_idle(idle->options->idle_context);
+        (void)sleep((unsigned)(busy || idle_for >= timeout ? timeout : timeout - idle_for));
     }
     return NULL;
 }
 
-bool fuse_idle_start(struct fuse_idle *idle, unsigned timeout, const char *mountpoint)
+bool fuse_idle_start(struct fuse_idle *idle, const struct fuse_serve_options *options)
 {
-    idle->timeout = timeout;
-    idle->mountpoint = mountpoint;
+    idle->options = options;
     fuse_idle_touch(idle, 0);
 
     /* Signals are for the main thread, which waits in the session's loop. */
     sigset_t all, before;
-    pthread_t thread;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(&thread, NULL, watch, idle) == 0;
+    bool started = pthread_create(&idle->thread, NULL, watch, idle) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (started)
-        (void)pthread_detach(thread);
     return started;
+}
+
+void fuse_idle_stop(struct fuse_idle *idle)
+{
+    (void)pthread_cancel(idle->thread);
+    (void)pthread_join(idle->thread, NULL);
 }

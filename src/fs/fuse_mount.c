@@ -1,26 +1,26 @@
 #include "fs/fuse_mount.h"
 
 #include <errno.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fs/fuse_ops.h"
 #include "fs/fuse_stderr.h"
 
-/* Threads that are kept while there is nothing to do. */
-#define IDLE_THREADS 10
-
 /* "-o" and everything that libfuse is told; NULL without memory. */
-static char *mount_options(const struct fuse_mount_options *options)
+static char *mount_options(const char *image, bool allow_other)
 {
     char *text = strdup("ro,nosuid,nodev,noatime,default_permissions,subtype=lkmfs"), *source = NULL;
-    if (text && asprintf(&source, "fsname=%s", options->source) < 0)
+    if (text && asprintf(&source, "fsname=%s", image) < 0)
         source = NULL;
     /* Escapes commas and backslashes of the path. */
     bool ok = text && source && fuse_opt_add_opt_escaped(&text, source) == 0 &&
-              (!options->allow_other || fuse_opt_add_opt(&text, "allow_other") == 0);
+              (!allow_other || fuse_opt_add_opt(&text, "allow_other") == 0);
     free(source);
     if (ok)
         return text;
@@ -28,10 +28,11 @@ static char *mount_options(const struct fuse_mount_options *options)
     return NULL;
 }
 
-static struct fuse_session *new_session(struct fuse_state *state, const struct fuse_mount_options *options,
-                                        struct lkmfs_error *err)
+static struct fuse_session *new_session(const char *source, bool allow_other, struct lkmfs_error *err)
 {
-    char *text = mount_options(options);
+    /* Another process serves: this session only has the mount. */
+    static const struct fuse_lowlevel_ops none = {0};
+    char *text = mount_options(source, allow_other);
     struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
     bool ok = text && fuse_opt_add_arg(&args, "lkmfs") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
               fuse_opt_add_arg(&args, text) == 0;
@@ -41,7 +42,7 @@ static struct fuse_session *new_session(struct fuse_state *state, const struct f
     if (ok) {
         struct stderr_catch catch;
         stderr_catch_begin(&catch);
-        session = fuse_session_new(&args, &fuse_operations, sizeof(fuse_operations), state);
+        session = fuse_session_new(&args, &none, sizeof(none), NULL);
         stderr_catch_end(&catch, printed, sizeof(printed));
     }
     fuse_opt_free_args(&args);
@@ -64,59 +65,36 @@ static bool mount_session(struct fuse_session *session, const char *mountpoint, 
                       *printed ? printed : "FUSE gave no reason");
 }
 
-/* From the background to the end. */
-static bool serve(struct fuse_session *session, struct fuse_state *state, const struct fuse_mount_options *options,
-                  struct fuse_loop_config *config, struct lkmfs_error *err)
+struct fuse_session *fuse_mount_begin(const char *source, const char *mountpoint, bool allow_other,
+                                      struct lkmfs_error *err)
 {
-    if (fuse_daemonize(options->foreground) != 0)
-        return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "cannot go to the background: use -f to stay in the foreground");
-    if (options->timeout && !fuse_idle_start(&state->idle, options->timeout, options->mountpoint))
-        return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "cannot start the thread that timeout= needs");
-    int result = fuse_session_loop_mt(session, config);
-    /* An unmount that overtakes a request aborts it (fuse_dev_do_read() in the kernel): as orderly as any. */
-    if (result < 0 && result != -ECONNABORTED)
-        return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "serving '%s' ended with an error", options->mountpoint);
-    return true;
-}
-
-/* All that can fail comes before going to the background. */
-static bool mount_and_serve(struct fuse_session *session, struct fuse_state *state,
-                            const struct fuse_mount_options *options, struct lkmfs_error *err)
-{
-    struct fuse_loop_config *config = fuse_loop_cfg_create();
-    if (!config)
-        return lkmfs_fail_memory(err);
-    fuse_loop_cfg_set_clone_fd(config, 1);
-    fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS);
-    if (options->threads)
-        fuse_loop_cfg_set_max_threads(config, options->threads);
-
-    bool ok = false;
-    if (fuse_set_signal_handlers(session) != 0) {
-        (void)lkmfs_fail(err, LKMFS_ERROR_IO, 0, "cannot set signal handlers");
-    } else {
-        if (mount_session(session, options->mountpoint, err)) {
-            ok = serve(session, state, options, config, err);
-            fuse_session_unmount(session);
-        }
-        fuse_remove_signal_handlers(session);
-    }
-    fuse_loop_cfg_destroy(config);
-    return ok;
-}
-
-bool fuse_mount_run(struct lkmfs_tree *tree, const struct fuse_mount_options *options, struct lkmfs_error *err)
-{
-    struct fuse_state state = {
-        .tree = tree,
-        .uid = getuid(),
-        .gid = getgid(),
-        .mtime = lkmfs_image_mtime(lkmfs_session_image(lkmfs_tree_session(tree))),
-    };
-    struct fuse_session *session = new_session(&state, options, err);
-    if (!session)
-        return false;
-    bool ok = mount_and_serve(session, &state, options, err);
+    struct fuse_session *session = new_session(source, allow_other, err);
+    if (!session || mount_session(session, mountpoint, err))
+        return session;
     fuse_session_destroy(session);
-    return ok;
+    return NULL;
+}
+
+/* Only a helper that is set-user-id may unmount for those who are not root. */
+static bool unmount_by_helper(const char *mountpoint)
+{
+    char *const argv[] = {
+        (char[]){"fusermount3"}, (char[]){"-u"}, (char[]){"-q"}, (char[]){"--"}, (char *)(uintptr_t)mountpoint, NULL};
+    pid_t child;
+    int status = 1;
+    if (posix_spawnp(&child, argv[0], NULL, NULL, argv, environ) == 0)
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            ;
+    return status == 0;
+}
+
+bool fuse_mount_try_end(const char *mountpoint)
+{
+    return umount2(mountpoint, UMOUNT_NOFOLLOW) == 0 || (errno == EPERM && unmount_by_helper(mountpoint));
+}
+
+void fuse_mount_end(struct fuse_session *session)
+{
+    fuse_session_unmount(session);
+    fuse_session_destroy(session);
 }

@@ -1,21 +1,12 @@
 /*
- * fuse_mount.h - mounts a tree and serves it until it is unmounted.
+ * fuse_mount.h - a mount: where, how, and who takes it away again.
  */
 #ifndef LKMFS_FS_FUSE_MOUNT_H
 #define LKMFS_FS_FUSE_MOUNT_H
 
 #include <stdbool.h>
 
-#include "lkmfs/tree.h"
-
-struct fuse_mount_options {
-    const char *source;     /* what mount(8) shows: the image's absolute path */
-    const char *mountpoint; /* absolute, as fuse_mount_point() returns it */
-    bool foreground;
-    bool allow_other;
-    unsigned threads; /* that serve at most; 0: libfuse's default */
-    unsigned timeout; /* seconds of idleness before unmounting; 0: never */
-};
+#include "lkmfs/error.h"
 
 /*
  * The absolute path of folder `path` to mount on, malloc'd; NULL when it is missing, no folder, or (without `nonempty`)
@@ -23,11 +14,19 @@ struct fuse_mount_options {
  */
 char *fuse_mount_point(const char *path, bool nonempty, struct lkmfs_error *err);
 
+struct fuse_session;
+
 /*
- * Mounts and, unless in the foreground, goes on in the background: then the calling process ends with exit code 0 and
- * only the daemon returns from here. Returns true after an orderly unmount. Errors: IO, NO_MEMORY; nothing stays
- * mounted.
+ * Mounts on `mountpoint` (absolute); `source` (the image's absolute path) is what mount(8) shows. Returns the session
+ * that holds the mount, whose descriptor is fuse_session_fd()'s; NULL on failure. Errors: IO, NO_MEMORY.
  */
-bool fuse_mount_run(struct lkmfs_tree *tree, const struct fuse_mount_options *options, struct lkmfs_error *err);
+struct fuse_session *fuse_mount_begin(const char *source, const char *mountpoint, bool allow_other,
+                                      struct lkmfs_error *err);
+
+/* Unmounts unless nobody is to be bothered: false while the mount is in use. By fusermount3(1) for who is not root. */
+bool fuse_mount_try_end(const char *mountpoint);
+
+/* Unmounts unless that was done, lazily: who still has files open sees errors. Frees the session. */
+void fuse_mount_end(struct fuse_session *session);
 
 #endif

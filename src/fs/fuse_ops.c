@@ -45,6 +45,12 @@ static void operation_init(void *userdata, struct fuse_conn_info *conn)
         conn->want |= FUSE_CAP_CACHE_SYMLINKS;
 }
 
+/* How long the kernel may keep attributes. */
+static double keep(lkmfs_node node)
+{
+    return lkmfs_tree_grows(node) ? 0 : DBL_MAX;
+}
+
 /* Fills in the attributes of `node`; 0 or an errno. Builds a file whose size is not known yet. */
 static int get_attributes(const struct fuse_state *state, lkmfs_node node, struct stat *attr)
 {
@@ -86,8 +92,9 @@ static void operation_lookup(fuse_req_t req, fuse_ino_t parent, const char *name
 {
     struct lkmfs_tree *tree = begin(req);
     /* Inode number 0 says that there is no such name, and that this will not change. */
-    struct fuse_entry_param entry = {.attr_timeout = DBL_MAX, .entry_timeout = DBL_MAX};
+    struct fuse_entry_param entry = {.entry_timeout = DBL_MAX};
     entry.ino = lkmfs_tree_lookup(tree, parent, name);
+    entry.attr_timeout = keep(entry.ino);
     int error = entry.ino ? get_attributes(state_of(req), entry.ino, &entry.attr) : 0;
     if (error)
         (void)fuse_reply_err(req, error);
@@ -104,7 +111,7 @@ static void operation_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_
     if (error)
         (void)fuse_reply_err(req, error);
     else
-        (void)fuse_reply_attr(req, &attr, DBL_MAX);
+        (void)fuse_reply_attr(req, &attr, keep(node));
 }
 
 static void operation_readlink(fuse_req_t req, fuse_ino_t node)
@@ -127,12 +134,12 @@ static void reply_open(fuse_req_t req, struct fuse_file_info *info)
 
 static void operation_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info)
 {
-    (void)node;
     if ((info->flags & O_ACCMODE) != O_RDONLY || (info->flags & (O_TRUNC | O_APPEND))) {
         (void)fuse_reply_err(req, EROFS);
         return;
     }
-    info->keep_cache = 1;
+    info->direct_io = lkmfs_tree_grows(node);
+    info->keep_cache = !info->direct_io;
     reply_open(req, info);
 }
 

@@ -1,7 +1,8 @@
 /*
  * fuse_ops.h - the tree as operations of libfuse's low-level interface.
  *
- * The image never changes, so the kernel is told to keep names, attributes, contents and absences for ever.
+ * The image never changes, so the kernel is told to keep names, attributes, contents and absences for ever; not so for
+ * the log, which gets longer when the host fails.
  */
 #ifndef LKMFS_FS_FUSE_OPS_H
 #define LKMFS_FS_FUSE_OPS_H

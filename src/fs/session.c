@@ -56,6 +56,8 @@ static bool open_parts(struct lkmfs_session *session, const char *path, const st
     if (!lkmfs_image_open(path, session->log, &session->image, err))
         return false;
     step_end(&watch);
+    if (options->confine && !options->confine(options->confine_context, err))
+        return false;
 
     step_begin(&watch, "kernel");
     if (!find_kernel(session->image, options, session->log, &session->kernel, err))

@@ -37,7 +37,8 @@ bool lkmfs_tree_new(const struct lkmfs_session *session, uint64_t cache_bytes, s
     tree->hidden = calloc(count ? count : 1, sizeof(*tree->hidden));
     /* The callback only reads the session; the cast is the price of one context type. */
     tree->cache = cache_new(content_units(count), cache_bytes, content_make, (void *)(uintptr_t)session);
-    if (!tree->by_name || !tree->hidden || !tree->cache) {
+    tree->failures = lkmfs_log_new(false);
+    if (!tree->by_name || !tree->hidden || !tree->cache || !tree->failures) {
         lkmfs_tree_free(tree);
         return lkmfs_fail_memory(err);
     }
@@ -59,6 +60,7 @@ void lkmfs_tree_free(struct lkmfs_tree *tree)
     cache_free(tree->cache);
     free(tree->by_name);
     free(tree->hidden);
+    lkmfs_log_free(tree->failures);
     free(tree);
 }
 

@@ -1,5 +1,7 @@
 #include "fs/tree_parts.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/overflow.h"
@@ -10,9 +12,6 @@ bool tree_ready_bytes(const struct lkmfs_tree *tree, lkmfs_node node, const uint
     const struct lkmfs_kernel *kernel = lkmfs_session_kernel(tree->session);
     const char *text;
     switch (node) {
-    case NODE_LOG:
-        text = lkmfs_session_log_text(tree->session);
-        break;
     case NODE_VMCOREINFO:
         text = lkmfs_kernel_facts(kernel)->vmcoreinfo;
         break;
@@ -67,10 +66,37 @@ static bool fail_no_file(lkmfs_node node, struct lkmfs_error *err)
 /* Every failure to make a file is worth a line in the log: the mount can only say EIO. */
 static bool note_failure(const struct lkmfs_tree *tree, lkmfs_node node, bool ok, const struct lkmfs_error *err)
 {
-    if (!ok)
-        lkmfs_log_add(lkmfs_session_log(tree->session), LKMFS_LOG_DOUBT, "file with inode number %llu: %s",
-                      (unsigned long long)node, err->message);
+    struct lkmfs_log *const logs[] = {lkmfs_session_log(tree->session), tree->failures};
+    for (size_t i = 0; !ok && i < sizeof(logs) / sizeof(*logs); i++)
+        lkmfs_log_add(logs[i], LKMFS_LOG_DOUBT, "file with inode number %llu: %s", (unsigned long long)node,
+                      err->message);
     return ok;
+}
+
+/*
+ * The text of /log.txt, malloc'd, NULL without memory: what opening said, always the same, and what failed since. What
+ * builders add in between depends on the order of reading, and is in /info.
+ */
+static char *log_text(const struct lkmfs_tree *tree)
+{
+    char *failures = lkmfs_log_text(tree->failures), *text = NULL;
+    if (failures && asprintf(&text, "%s%s", lkmfs_session_log_text(tree->session), failures) < 0)
+        text = NULL;
+    free(failures);
+    return text;
+}
+
+static bool hold_log(const struct lkmfs_tree *tree, const uint8_t **bytes, size_t *size, struct lkmfs_error *err)
+{
+    char *text = log_text(tree);
+    *bytes = (const uint8_t *)text;
+    *size = text ? strlen(text) : 0;
+    return text ? true : lkmfs_fail_memory(err);
+}
+
+bool lkmfs_tree_grows(lkmfs_node node)
+{
+    return node == NODE_LOG;
 }
 
 bool lkmfs_tree_size(struct lkmfs_tree *tree, lkmfs_node node, uint64_t *ret, struct lkmfs_error *err)
@@ -85,7 +111,12 @@ bool lkmfs_tree_size(struct lkmfs_tree *tree, lkmfs_node node, uint64_t *ret, st
     size_t size, unit;
     unsigned part;
     *ret = 0;
-    if (tree_ready_bytes(tree, node, &bytes, &size))
+    if (node == NODE_LOG) {
+        if (!hold_log(tree, &bytes, &size, err))
+            return false;
+        free((void *)(uintptr_t)bytes);
+        *ret = size;
+    } else if (tree_ready_bytes(tree, node, &bytes, &size))
         *ret = size;
     else if (lkmfs_tree_link(tree, node, target))
         *ret = strlen(target);
@@ -101,6 +132,8 @@ bool lkmfs_tree_hold(struct lkmfs_tree *tree, lkmfs_node node, struct lkmfs_view
     size_t unit;
     unsigned part;
     ret->node = node;
+    if (node == NODE_LOG)
+        return hold_log(tree, &ret->bytes, &ret->size, err);
     if (tree_ready_bytes(tree, node, &ret->bytes, &ret->size))
         return ret->bytes || fail_no_file(node, err);
     if (!find_unit(tree, node, &unit, &part))
@@ -112,7 +145,9 @@ void lkmfs_tree_drop(struct lkmfs_tree *tree, const struct lkmfs_view *view)
 {
     size_t unit;
     unsigned part;
-    if (find_unit(tree, view->node, &unit, &part))
+    if (view->node == NODE_LOG)
+        free((void *)(uintptr_t)view->bytes);
+    else if (find_unit(tree, view->node, &unit, &part))
         cache_drop(tree->cache, unit, part);
 }
 

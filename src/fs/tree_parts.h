@@ -22,6 +22,7 @@ struct lkmfs_tree {
     size_t *hidden;        /* ascending indexes of modules not on the list */
     size_t hidden_count;
     struct cache *cache;
+    struct lkmfs_log *failures; /* what could not be made, for the end of /log.txt */
 };
 
 /* True for a module that is not on the kernel's list. */

@@ -1,10 +1,13 @@
 #include "image/cache.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/overflow.h"
+#include "image/failure.h"
+#include "lkmfs/image.h"
 
 /* A key has a few places only, which are looked at one by one and share a lock. */
 #define WAYS 8
@@ -75,7 +78,7 @@ static struct cache_way *set_find(struct cache_set *set, uint64_t key)
     return NULL;
 }
 
-/* The way to use for a new block, with room for one; NULL without memory. */
+/* The way to use for a new block, emptied, with room for one; NULL without memory. */
 static struct cache_way *set_take(struct cache_set *set, size_t block_size)
 {
     struct cache_way *oldest = &set->ways[0];
@@ -84,7 +87,23 @@ static struct cache_way *set_take(struct cache_set *set, size_t block_size)
             oldest = &set->ways[i];
     if (!oldest->block)
         oldest->block = malloc(block_size);
+    oldest->used = 0;
     return oldest->block ? oldest : NULL;
+}
+
+/* Fills a way for block `key` that isn't held; NULL when the host fails. */
+static struct cache_way *set_fill(struct cache_set *set, size_t block_size, uint64_t key, image_cache_fill_fn *fill,
+                                  void *context)
+{
+    struct cache_way *way = set_take(set, block_size);
+    if (!way) {
+        image_failure_note(0, ENOMEM);
+        return NULL;
+    }
+    uint64_t failures = lkmfs_image_failures();
+    way->key = key;
+    way->size = fill(context, key, way->block);
+    return lkmfs_image_failures() == failures ? way : NULL;
 }
 
 size_t image_cache_read(struct image_cache *cache, uint64_t key, size_t skip, void *buffer, size_t size,
@@ -94,13 +113,8 @@ size_t image_cache_read(struct image_cache *cache, uint64_t key, size_t skip, vo
     struct cache_set *set = cache_lock(cache, key);
     struct cache_way *way = set_find(set, key);
 
-    if (!way) {
-        way = set_take(set, cache->block_size);
-        if (way) {
-            way->key = key;
-            way->size = fill(context, key, way->block);
-        }
-    }
+    if (!way)
+        way = set_fill(set, cache->block_size, key, fill, context);
     if (way) {
         way->used = ++set->clock;
         if (skip < way->size) {

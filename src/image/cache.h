@@ -15,7 +15,7 @@ struct image_cache;
 
 /*
  * Makes block `key` in `block`, which has room for a block, and returns how many bytes it has: 0 when it can't be had,
- * which is remembered, too.
+ * which is remembered, too, unless it is for a failure of the host (failure.h).
  */
 typedef size_t image_cache_fill_fn(void *context, uint64_t key, uint8_t *block);
 

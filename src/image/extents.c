@@ -1,10 +1,15 @@
 #include "image/extents.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/array.h"
 #include "base/overflow.h"
+#include "image/failure.h"
+
+/* More at a time are left to be read when they are needed. */
+#define PREFETCH_SPANS_MAX ((size_t)1 << 16)
 
 void image_extents_destroy(struct image_extents *extents)
 {
@@ -164,6 +169,8 @@ static size_t chunk_unpack(void *context, uint64_t key, uint8_t *block)
     const struct chunk *chunk = context;
     uint8_t *packed = malloc(chunk->packed);
     size_t size = 0;
+    if (!packed)
+        image_failure_note(key, ENOMEM);
     if (packed && image_file_read(chunk->file, key, packed, chunk->packed) == chunk->packed)
         size = image_unpack(chunk->packing, packed, chunk->packed, block, chunk->size);
     free(packed);
@@ -203,6 +210,37 @@ size_t image_extents_read(const struct image_extents *extents, struct image_file
             break;
     }
     return done;
+}
+
+/* The parts of the file that hold these ranges; how many fit into `spans`. */
+static size_t extents_locate(const struct image_extents *extents, const struct lkmfs_range *range,
+                             struct image_span *spans, size_t room)
+{
+    uint64_t end = range->start + range->size;
+    size_t used = 0;
+    for (size_t i = extents_find(extents, range->start); i < extents->count && used < room; i++) {
+        const struct image_extent *extent = &extents->items[i];
+        if (extent->phys >= end)
+            break;
+        uint64_t from = max_u64(range->start, extent->phys);
+        uint64_t size = min_u64(end, extent->phys + extent->size) - from;
+        spans[used++] = extent->packed ? (struct image_span){extent->offset, extent->packed}
+                                       : (struct image_span){extent->offset + (from - extent->phys), size};
+    }
+    return used;
+}
+
+void image_extents_prefetch(const struct image_extents *extents, struct image_file *file,
+                            const struct lkmfs_range *ranges, size_t count)
+{
+    struct image_span *spans = calloc(PREFETCH_SPANS_MAX, sizeof(*spans));
+    size_t used = 0;
+    for (size_t i = 0; spans && i < count && used < PREFETCH_SPANS_MAX; i++)
+        if (range_fits(ranges[i].start, ranges[i].size, IMAGE_PHYSICAL_LIMIT))
+            used += extents_locate(extents, &ranges[i], spans + used, PREFETCH_SPANS_MAX - used);
+    if (used)
+        image_file_prefetch(file, spans, used);
+    free(spans);
 }
 
 void image_extents_log(const struct image_extents *extents, enum lkmfs_log_kind overlap_kind, struct lkmfs_log *log)

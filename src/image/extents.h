@@ -71,6 +71,10 @@ bool image_extents_ranges(const struct image_extents *extents, struct lkmfs_rang
 size_t image_extents_read(const struct image_extents *extents, struct image_file *file, uint64_t phys, void *buffer,
                           size_t size);
 
+/* Has the file fetch what these ranges of physical memory are in, by way of settled extents. */
+void image_extents_prefetch(const struct image_extents *extents, struct image_file *file,
+                            const struct lkmfs_range *ranges, size_t count);
+
 /* One line in the log for every kind of loss. `overlap_kind` is a NOTE for formats whose writers overlap as a rule. */
 void image_extents_log(const struct image_extents *extents, enum lkmfs_log_kind overlap_kind, struct lkmfs_log *log);
 

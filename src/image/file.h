@@ -15,12 +15,22 @@
 
 struct image_file;
 
+/* A part of a file. */
+struct image_span {
+    uint64_t offset, size;
+};
+
 /* One kind of source. All functions may be called from several threads at once, but for close. */
 struct image_source {
-    /* Reads up to `size` bytes at `offset`; returns how many, fewer only at the end or where reading fails. */
+    /*
+     * Reads `size` bytes at `offset`, which the file had when it was opened; returns how many there are. Fewer are a
+     * failure of the host, and errno then says why: 0 where the file ends.
+     */
     size_t (*pread)(struct image_file *file, uint64_t offset, void *buffer, size_t size);
     /* Offset of the first byte at or after `offset` that is not in a hole; the file's size if there is none. */
     uint64_t (*next_data)(struct image_file *file, uint64_t offset);
+    /* Fetches the parts of the file that will be read soon, all at once; NULL where that is no faster. */
+    void (*prefetch)(struct image_file *file, const struct image_span *spans, size_t count);
     bool counts; /* counts bytes_read itself, as it keeps some */
     /* Frees what the source added to *file and the memory of *file itself. */
     void (*close)(struct image_file *file);
@@ -61,8 +71,16 @@ bool image_file_open_remote(const char *uri, struct image_file **ret, struct lkm
 /* Accepts NULL. */
 void image_file_close(struct image_file *file);
 
-/* Reads up to `size` bytes at `offset` and counts them; fewer than `size` at the end or where reading fails. */
+/*
+ * Reads up to `size` bytes at `offset` and counts them; fewer than `size` at the end, and where reading fails, which is
+ * noted (failure.h).
+ */
 size_t image_file_read(struct image_file *file, uint64_t offset, void *buffer, size_t size);
+
+/* True when image_file_prefetch() does something. */
+bool image_file_prefetches(const struct image_file *file);
+/* See struct image_source; parts beyond the end are cut off. */
+void image_file_prefetch(struct image_file *file, const struct image_span *spans, size_t count);
 
 /* See struct image_source. */
 uint64_t image_file_next_data(struct image_file *file, uint64_t offset);

@@ -25,6 +25,8 @@ static size_t local_pread(struct image_file *file, uint64_t offset, void *buffer
         ssize_t got = pread(local->fd, (uint8_t *)buffer + done, part, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
+        if (got == 0)
+            errno = 0;
         if (got <= 0)
             break;
         done += (size_t)got;

@@ -2,6 +2,7 @@
  * file_nbd.c - an image behind an NBD server (nbdkit, qemu-nbd, ...), which may take its time: blocks are kept, what is
  * read in order is read ahead, and threads have connections of their own.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,23 +25,35 @@ bool image_file_is_remote(const char *path)
 #include <libnbd.h>
 #include <pthread.h>
 
-/* Modules lie scattered: smaller blocks take more requests, and larger ones more bytes, than listing them should. */
-#define BLOCK       ((size_t)256 << 10)
+/* Modules lie scattered, and what is known to be needed is fetched all at once: small blocks waste the least. */
+#define BLOCK       ((size_t)32 << 10)
 #define CACHE_BYTES ((size_t)128 << 20)
 #define CONNECTIONS 4
 
-/* Blocks of one request at most: reading in order doubles them up to the first, a large read has up to the other. */
-#define AHEAD_MAX  8
-#define WANTED_MAX 16
+/*
+ * Blocks of one request. What was not foreseen has neighbours that are likely to follow; reading in order doubles their
+ * number up to the second, a large read has up to the third, and of several requests at once each has the last.
+ */
+#define AHEAD_MIN  4
+#define AHEAD_MAX  64
+#define WANTED_MAX 128
+#define FLIGHT_MAX 16
+
+/* Requests at once on one connection: as many as nbdkit serves at a time. */
+#define FLIGHTS_MAX 16
+
+/* Of what is fetched at once, a part of the cache: it must still be there when it is needed. */
+#define PREFETCH_BLOCKS (CACHE_BYTES / 2 / BLOCK)
 
 struct connection {
     pthread_mutex_t lock;
-    struct nbd_handle *handle; /* NULL until it is first needed */
+    struct nbd_handle *handle; /* NULL when it broke */
 };
 
 struct nbd_file {
     struct image_file base; /* first: a struct image_file * of this source points here */
     struct connection connections[CONNECTIONS];
+    size_t connection_count; /* that are used */
     struct image_cache *cache;
     _Atomic uint64_t next;  /* the block after those that were fetched last */
     _Atomic uint64_t ahead; /* how many blocks are fetched when it comes next */
@@ -58,24 +71,27 @@ static struct nbd_handle *nbd_open(const char *uri)
 /* Locks a connection that is free, or else waits for one. */
 static struct connection *nbd_take(struct nbd_file *nbd, uint64_t block)
 {
-    for (size_t i = 0; i < CONNECTIONS; i++)
+    for (size_t i = 0; i < nbd->connection_count; i++)
         if (pthread_mutex_trylock(&nbd->connections[i].lock) == 0)
             return &nbd->connections[i];
-    struct connection *connection = &nbd->connections[block % CONNECTIONS];
+    struct connection *connection = &nbd->connections[block % nbd->connection_count];
     (void)pthread_mutex_lock(&connection->lock);
     return connection;
 }
 
-/* Reads `size` bytes at `offset` from the server; once more on a new connection if that fails. */
+/* Reads `size` bytes at `offset` from the server; once more on a new connection if that fails. Sets errno on failure.
+ */
 static bool nbd_get(struct nbd_file *nbd, uint64_t offset, void *buffer, size_t size)
 {
     struct connection *connection = nbd_take(nbd, offset / BLOCK);
     bool done = false;
+    int error = 0;
     for (unsigned attempt = 0; attempt < 2 && !done; attempt++) {
         if (!connection->handle)
             connection->handle = nbd_open(nbd->base.path);
         done = connection->handle && nbd_pread(connection->handle, buffer, size, offset, 0) == 0;
         if (!done) {
+            error = nbd_get_errno();
             nbd_close(connection->handle);
             connection->handle = NULL;
         }
@@ -83,6 +99,7 @@ static bool nbd_get(struct nbd_file *nbd, uint64_t offset, void *buffer, size_t 
     (void)pthread_mutex_unlock(&connection->lock);
     if (done)
         atomic_fetch_add_explicit(&nbd->base.bytes_read, size, memory_order_relaxed);
+    errno = error ? error : EIO;
     return done;
 }
 
@@ -91,7 +108,8 @@ static void nbd_fetch(struct nbd_file *nbd, uint64_t block, uint64_t wanted)
 {
     uint64_t end = nbd->base.size / BLOCK + (nbd->base.size % BLOCK != 0);
     uint64_t count = 1;
-    uint64_t ahead = atomic_load(&nbd->next) == block ? min_u64(atomic_load(&nbd->ahead) * 2, AHEAD_MAX) : 1;
+    bool goes_on = atomic_load(&nbd->next) == block;
+    uint64_t ahead = goes_on ? min_u64(atomic_load(&nbd->ahead) * 2, AHEAD_MAX) : AHEAD_MIN;
     uint64_t most = min_u64(max_u64(ahead, min_u64(wanted, WANTED_MAX)), end - block);
     while (count < most && !image_cache_has(nbd->cache, block + count))
         count++;
@@ -132,6 +150,101 @@ static size_t nbd_source_pread(struct image_file *file, uint64_t offset, void *b
     return done;
 }
 
+/* One of several requests under way. */
+struct flight {
+    struct nbd_file *nbd;
+    uint64_t block; /* the first */
+    size_t size;
+    uint8_t bytes[];
+};
+
+/* What arrived is kept; what did not is left for nbd_source_pread() to find out about. */
+static int flight_land(void *user_data, int *error)
+{
+    const struct flight *flight = user_data;
+    for (size_t at = 0; *error == 0 && at < flight->size; at += BLOCK)
+        image_cache_put(flight->nbd->cache, flight->block + at / BLOCK, flight->bytes + at, flight->size - at);
+    if (*error == 0)
+        atomic_fetch_add_explicit(&flight->nbd->base.bytes_read, flight->size, memory_order_relaxed);
+    return 1; /* nobody else asks for how it ended */
+}
+
+static bool flight_start(struct nbd_file *nbd, struct nbd_handle *handle, uint64_t block, uint64_t count)
+{
+    size_t size = (size_t)min_u64(count * BLOCK, nbd->base.size - block * BLOCK);
+    struct flight *flight = malloc(sizeof(*flight) + size);
+    if (!flight)
+        return false;
+    *flight = (struct flight){.nbd = nbd, .block = block, .size = size};
+    /* libnbd frees it in any case. */
+    nbd_completion_callback landing = {.callback = flight_land, .user_data = flight, .free = free};
+    return nbd_aio_pread(handle, flight->bytes, size, block * BLOCK, landing, 0) >= 0;
+}
+
+/* Waits until fewer than `most` requests are under way. False when the connection is lost. */
+static bool flights_wait(struct nbd_handle *handle, int most)
+{
+    while (nbd_aio_in_flight(handle) >= most)
+        if (nbd_poll(handle, -1) < 0)
+            return false;
+    return true;
+}
+
+/* Fetches blocks, ascending and none twice, with many requests under way at a time. */
+static void nbd_fetch_all(struct nbd_file *nbd, const uint64_t *blocks, size_t count)
+{
+    struct connection *connection = nbd_take(nbd, blocks[0]);
+    if (!connection->handle)
+        connection->handle = nbd_open(nbd->base.path);
+    bool ok = connection->handle != NULL;
+    for (size_t i = 0, next; ok && i < count; i = next) {
+        for (next = i + 1; next < count && next - i < FLIGHT_MAX && blocks[next] == blocks[i] + (next - i);)
+            next++;
+        ok =
+            flights_wait(connection->handle, FLIGHTS_MAX) && flight_start(nbd, connection->handle, blocks[i], next - i);
+    }
+    if (!ok || !flights_wait(connection->handle, 1)) {
+        nbd_close(connection->handle);
+        connection->handle = NULL;
+    }
+    (void)pthread_mutex_unlock(&connection->lock);
+}
+
+static int compare_blocks(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left;
+    uint64_t b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* The blocks of these parts that are not held, ascending and none twice; returns how many. */
+static size_t nbd_list_missing(struct nbd_file *nbd, const struct image_span *spans, size_t span_count,
+                               uint64_t *blocks)
+{
+    size_t count = 0, kept = 0;
+    for (size_t i = 0; i < span_count; i++) {
+        uint64_t end = min_u64(spans[i].offset + spans[i].size, nbd->base.size);
+        for (uint64_t block = spans[i].offset / BLOCK; block * BLOCK < end && count < PREFETCH_BLOCKS; block++)
+            if ((count == 0 || blocks[count - 1] != block) && !image_cache_has(nbd->cache, block))
+                blocks[count++] = block;
+    }
+    qsort(blocks, count, sizeof(*blocks), compare_blocks);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || blocks[kept - 1] != blocks[i])
+            blocks[kept++] = blocks[i];
+    return kept;
+}
+
+static void nbd_source_prefetch(struct image_file *file, const struct image_span *spans, size_t count)
+{
+    struct nbd_file *nbd = (struct nbd_file *)file;
+    uint64_t *blocks = calloc(PREFETCH_BLOCKS, sizeof(*blocks));
+    size_t missing = blocks ? nbd_list_missing(nbd, spans, count, blocks) : 0;
+    if (missing)
+        nbd_fetch_all(nbd, blocks, missing);
+    free(blocks);
+}
+
 static uint64_t nbd_source_next_data(struct image_file *file, uint64_t offset)
 {
     (void)file;
@@ -152,11 +265,15 @@ static void nbd_source_close(struct image_file *file)
 static const struct image_source nbd_source = {
     .pread = nbd_source_pread,
     .next_data = nbd_source_next_data,
+    .prefetch = nbd_source_prefetch,
     .close = nbd_source_close,
     .counts = true,
 };
 
-/* Connects for the first time, which shows whether there is anything. */
+/*
+ * Connects, which shows whether there is anything; as often as threads may want to, since there are no new sockets once
+ * the process is confined. A server that wants only one client would let the others wait.
+ */
 static bool nbd_begin(struct nbd_file *nbd, struct lkmfs_error *err)
 {
     const char *path = nbd->base.path;
@@ -169,6 +286,11 @@ static bool nbd_begin(struct nbd_file *nbd, struct lkmfs_error *err)
         return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0, "%s is empty; check what the server exports with nbdinfo --list",
                           path);
     nbd->base.size = (uint64_t)size;
+    nbd->connection_count = 1;
+    if (nbd_can_multi_conn(nbd->connections[0].handle) == 1)
+        while (nbd->connection_count < CONNECTIONS &&
+               (nbd->connections[nbd->connection_count].handle = nbd_open(path)) != NULL)
+            nbd->connection_count++;
     return true;
 }
 

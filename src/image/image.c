@@ -41,10 +41,7 @@ static bool image_read_head(const struct lkmfs_image *image, struct image_head *
     head->size = image_file_read(image->file, 0, head->bytes, sizeof(head->bytes));
     if (head->size)
         return true;
-    return lkmfs_fail(err, LKMFS_ERROR_IO, 0,
-                      "%s: its first bytes cannot be read; copy it off the failing disk first, for example with "
-                      "ddrescue",
-                      image->file->path);
+    return lkmfs_fail(err, LKMFS_ERROR_READ, 0, "%s: its first bytes cannot be read", image->file->path);
 }
 
 /* Puts in place of a flattened file what it is the flattened form of, and reads that one's head. */
@@ -128,12 +125,16 @@ bool lkmfs_image_open(const char *path, struct lkmfs_log *log, struct lkmfs_imag
     struct lkmfs_image *image = calloc(1, sizeof(*image));
     if (!image)
         return lkmfs_fail_memory(err);
-    if (!image_file_open(path, log, &image->file, err) || !image_open_format(image, log, err)) {
+    uint64_t failures = lkmfs_image_failures();
+    bool ok = image_file_open(path, log, &image->file, err) && image_open_format(image, log, err);
+    /* A header that could not be read makes for another message than one that makes no sense. */
+    if (image->file)
+        ok = lkmfs_image_intact(image, failures, err) && ok;
+    if (ok)
+        *ret = image;
+    else
         lkmfs_image_close(image);
-        return false;
-    }
-    *ret = image;
-    return true;
+    return ok;
 }
 
 void lkmfs_image_close(struct lkmfs_image *image)
@@ -185,6 +186,17 @@ size_t lkmfs_image_read(const struct lkmfs_image *image, uint64_t phys, void *bu
     if (image->format->pread)
         return image->format->pread(image, phys, buffer, size);
     return image_extents_read(&image->extents, image->file, phys, buffer, size);
+}
+
+bool lkmfs_image_prefetches(const struct lkmfs_image *image)
+{
+    return !image->format->pread && image_file_prefetches(image->file);
+}
+
+void lkmfs_image_prefetch(const struct lkmfs_image *image, const struct lkmfs_range *ranges, size_t count)
+{
+    if (lkmfs_image_prefetches(image))
+        image_extents_prefetch(&image->extents, image->file, ranges, count);
 }
 
 uint64_t lkmfs_image_bytes_read(const struct lkmfs_image *image)

@@ -4,6 +4,7 @@
  */
 #include "image/kdump.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/cursor.h"
 #include "base/overflow.h"
 #include "image/cache.h"
+#include "image/failure.h"
 #include "image/ranges.h"
 #include "image/unpack.h"
 
@@ -32,6 +34,8 @@ struct kdump {
     uint8_t *zeros;  /* bitmap of pages that were left out for being zeros; NULL if that can't be told */
     uint64_t *ranks; /* pages held before every COUNTED_BYTES of the bitmap */
     size_t bitmap_size;
+    struct kdump_part *parts; /* ascending */
+    size_t part_count;
     struct image_cache *cache;
 };
 
@@ -128,6 +132,11 @@ static bool kdump_open(struct lkmfs_image *image, struct lkmfs_log *log, struct 
         return false;
     if (!kdump_prepare(image, kdump, log))
         return lkmfs_fail_memory(err);
+    if (!kdump_find_parts(image->file, &kdump->header, kdump->held, kdump->bitmap_size, &kdump->parts,
+                          &kdump->part_count, err))
+        return false;
+    if (kdump->part_count > 1)
+        lkmfs_log_add(log, LKMFS_LOG_NOTE, "kdump: split into %zu files", kdump->part_count);
 
     lkmfs_log_add(log, LKMFS_LOG_NOTE, "kdump: header version %" PRIu32 ", dump level %" PRIu32, kdump->header.version,
                   kdump->header.dump_level);
@@ -159,14 +168,33 @@ static enum image_packing packing_of(uint32_t flags)
     return flags & DESCRIPTOR_ZSTD ? IMAGE_PACKING_ZSTD : IMAGE_PACKING_NONE;
 }
 
+static const struct kdump_part *kdump_part_of(const struct kdump *kdump, uint64_t page)
+{
+    const struct kdump_part *part = kdump->parts;
+    while (page >= part->end && part + 1 < kdump->parts + kdump->part_count)
+        part++;
+    return part;
+}
+
+/* Reads from any of the files, for the account of the first. */
+static bool kdump_read_exact(const struct lkmfs_image *image, const struct kdump_part *part, uint64_t offset,
+                             void *buffer, size_t size)
+{
+    size_t got = image_file_read(part->file, offset, buffer, size);
+    if (part->file != image->file)
+        atomic_fetch_add_explicit(&image->file->bytes_read, got, memory_order_relaxed);
+    return got == size;
+}
+
 static size_t kdump_fill(void *context, uint64_t page, uint8_t *block)
 {
     const struct lkmfs_image *image = context;
     const struct kdump *kdump = image->state;
     uint32_t block_size = kdump->header.block_size;
     uint8_t bytes[DESCRIPTOR_SIZE];
-    uint64_t at = kdump->header.table + kdump_rank(kdump, page) * DESCRIPTOR_SIZE;
-    if (image_file_read(image->file, at, bytes, sizeof(bytes)) < sizeof(bytes))
+    const struct kdump_part *part = kdump_part_of(kdump, page);
+    uint64_t at = part->table + (kdump_rank(kdump, page) - kdump_rank(kdump, part->first)) * DESCRIPTOR_SIZE;
+    if (!kdump_read_exact(image, part, at, bytes, sizeof(bytes)))
         return 0;
 
     struct cursor cursor = cursor_over(bytes, sizeof(bytes));
@@ -177,7 +205,9 @@ static size_t kdump_fill(void *context, uint64_t page, uint8_t *block)
         return 0;
     uint8_t *packed = malloc(size);
     size_t unpacked = 0;
-    if (packed && image_file_read(image->file, offset, packed, size) == size)
+    if (!packed)
+        image_failure_note(offset, ENOMEM);
+    if (packed && kdump_read_exact(image, part, offset, packed, size))
         unpacked = image_unpack(packing_of(flags), packed, size, block, block_size);
     free(packed);
     return unpacked == block_size ? block_size : 0; /* a page that lies about its size is damaged */
@@ -215,6 +245,10 @@ static void kdump_close(struct lkmfs_image *image)
     struct kdump *kdump = image->state;
     if (!kdump)
         return;
+    for (size_t i = 0; i < kdump->part_count; i++)
+        if (kdump->parts[i].file != image->file)
+            image_file_close(kdump->parts[i].file);
+    free(kdump->parts);
     free(kdump->held);
     free(kdump->zeros);
     free(kdump->ranks);

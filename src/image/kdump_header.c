@@ -31,7 +31,8 @@ struct sub_header {
     uint32_t dump_level, split;
     uint64_t vmcoreinfo, vmcoreinfo_size;
     uint64_t notes, notes_size;
-    uint64_t pages; /* 0: not said */
+    uint64_t first, end; /* pages of this file, if it is split */
+    uint64_t pages;      /* 0: not said */
 };
 
 static struct sizes sizes_parse(const uint8_t *bytes, size_t size, size_t status)
@@ -63,6 +64,10 @@ static struct sub_header sub_header_parse(const uint8_t *bytes, size_t size, uin
         sub.dump_level = cursor_u32(&cursor);
     if (version >= 2)
         sub.split = cursor_u32(&cursor);
+    /* Version 6 has them anew where a 32-bit machine has room for them, too. */
+    cursor_seek(&cursor, version >= 6 ? 80 : 16);
+    sub.first = cursor_u64(&cursor);
+    sub.end = cursor_u64(&cursor);
     cursor_seek(&cursor, 32);
     if (version >= 3) {
         sub.vmcoreinfo = cursor_u64(&cursor);
@@ -107,39 +112,21 @@ static bool find_bitmaps(struct kdump_header *header, const struct sizes *sizes,
     return needed <= sizes->bitmap_blocks && header->table < file_size;
 }
 
-static bool fail_split(const struct image_file *file, struct lkmfs_error *err)
-{
-    char command[240];
-    image_advice_expand(command, sizeof(command), "makedumpfile --reassemble %I OTHERS... %O", file->path, NULL);
-    return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0,
-                      "%s is one of several files that makedumpfile --split wrote; join all of them first: %s",
-                      image_advice_name(file->path), command);
-}
+enum kdump_verdict {
+    KDUMP_SOUND,
+    KDUMP_DAMAGED,
+    KDUMP_I386,
+};
 
-static bool fail_damaged(const struct image_file *file, struct lkmfs_error *err)
+static enum kdump_verdict headers_parse(struct image_file *file, struct kdump_header *ret, struct sub_header *sub)
 {
-    return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0,
-                      "%s is a kdump whose headers are damaged or cut short; copy it again, or save it anew with "
-                      "makedumpfile",
-                      image_advice_name(file->path));
-}
-
-bool kdump_read_header(struct lkmfs_image *image, struct kdump_header *ret, struct lkmfs_log *log,
-                       struct lkmfs_error *err)
-{
-    struct image_file *file = image->file;
     uint8_t bytes[HEADER_SIZE];
     if (image_file_read(file, 0, bytes, sizeof(bytes)) < sizeof(bytes))
-        return fail_damaged(file, err);
+        return KDUMP_DAMAGED;
     struct sizes sizes = sizes_parse(bytes, sizeof(bytes), HEADER_STATUS);
     struct sizes i386 = sizes_parse(bytes, sizeof(bytes), HEADER_STATUS_I386);
-    if (!sizes_sane(&sizes) && sizes_sane(&i386))
-        return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0,
-                          "%s is a kdump of a 32-bit machine, which is not supported yet; save it as a raw image "
-                          "instead",
-                          image_advice_name(file->path));
     if (!sizes_sane(&sizes))
-        return fail_damaged(file, err);
+        return sizes_sane(&i386) ? KDUMP_I386 : KDUMP_DAMAGED;
 
     *ret = (struct kdump_header){.kdump = bytes[0] == 'K',
                                  .version = le32(bytes + HEADER_VERSION),
@@ -149,13 +136,41 @@ bool kdump_read_header(struct lkmfs_image *image, struct kdump_header *ret, stru
     uint8_t sub_bytes[SUB_HEADER_SIZE] = {0};
     (void)image_file_read(file, sizes.block_size, sub_bytes, sizeof(sub_bytes));
     /* A diskdump has another sub header, of which nothing is needed. */
-    struct sub_header sub = sub_header_parse(sub_bytes, sizeof(sub_bytes), ret->kdump ? ret->version : 0);
-    if (sub.split)
-        return fail_split(file, err);
-    ret->dump_level = sub.dump_level;
-    if (sub.pages)
-        ret->pages = sub.pages;
-    if (ret->pages == 0 || ret->pages > PAGES_MAX || !find_bitmaps(ret, &sizes, file->size))
-        return fail_damaged(file, err);
-    return read_hints(image, &sub, log) || lkmfs_fail_memory(err);
+    *sub = sub_header_parse(sub_bytes, sizeof(sub_bytes), ret->kdump ? ret->version : 0);
+    ret->dump_level = sub->dump_level;
+    if (sub->pages)
+        ret->pages = sub->pages;
+    ret->split = sub->split != 0;
+    ret->first = ret->split ? sub->first : 0;
+    ret->end = ret->split ? min_u64(sub->end, ret->pages) : ret->pages;
+    bool sound =
+        ret->pages != 0 && ret->pages <= PAGES_MAX && ret->first <= ret->end && find_bitmaps(ret, &sizes, file->size);
+    return sound ? KDUMP_SOUND : KDUMP_DAMAGED;
+}
+
+bool kdump_peek_header(struct image_file *file, struct kdump_header *ret)
+{
+    struct sub_header sub;
+    return headers_parse(file, ret, &sub) == KDUMP_SOUND;
+}
+
+bool kdump_read_header(struct lkmfs_image *image, struct kdump_header *ret, struct lkmfs_log *log,
+                       struct lkmfs_error *err)
+{
+    struct sub_header sub;
+    switch (headers_parse(image->file, ret, &sub)) {
+    case KDUMP_SOUND:
+        return read_hints(image, &sub, log) || lkmfs_fail_memory(err);
+    case KDUMP_I386:
+        return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0,
+                          "%s is a kdump of a 32-bit machine, which is not supported yet; save it as a raw image "
+                          "instead",
+                          image_advice_name(image->file->path));
+    case KDUMP_DAMAGED:
+        break;
+    }
+    return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0,
+                      "%s is a kdump whose headers are damaged or cut short; copy it again, or save it anew with "
+                      "makedumpfile",
+                      image_advice_name(image->file->path));
 }

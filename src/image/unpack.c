@@ -1,10 +1,14 @@
 #include "image/unpack.h"
 
+#include <errno.h>
 #include <lzo/lzo1x.h>
 #include <snappy-c.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
+
+#include "image/failure.h"
 
 static size_t unpack_none(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size)
 {
@@ -17,7 +21,10 @@ static size_t unpack_none(const uint8_t *in, size_t in_size, uint8_t *out, size_
 static size_t unpack_zlib(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size)
 {
     uLongf size = out_size;
-    return uncompress(out, &size, in, in_size) == Z_OK ? size : 0;
+    int result = uncompress(out, &size, in, in_size);
+    if (result == Z_MEM_ERROR)
+        image_failure_note(0, ENOMEM);
+    return result == Z_OK ? size : 0;
 }
 
 static size_t unpack_lzo(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size)
@@ -35,6 +42,8 @@ static size_t unpack_snappy(const uint8_t *in, size_t in_size, uint8_t *out, siz
 static size_t unpack_zstd(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size)
 {
     size_t size = ZSTD_decompress(out, out_size, in, in_size);
+    if (ZSTD_getErrorCode(size) == ZSTD_error_memory_allocation)
+        image_failure_note(0, ENOMEM);
     return ZSTD_isError(size) ? 0 : size;
 }
 

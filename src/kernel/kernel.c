@@ -242,8 +242,8 @@ static bool fail_no_kernel(const struct lkmfs_image *image, const struct lkmfs_k
                       "%s: no Linux kernel in it; not x86_64 Linux memory, or encrypted, compressed or cut", path);
 }
 
-bool lkmfs_kernel_open(const struct lkmfs_image *image, const struct lkmfs_kernel_options *options,
-                       struct lkmfs_log *log, struct lkmfs_kernel **ret, struct lkmfs_error *err)
+static bool kernel_find(const struct lkmfs_image *image, const struct lkmfs_kernel_options *options,
+                        struct lkmfs_log *log, struct lkmfs_kernel **ret, struct lkmfs_error *err)
 {
     struct lkmfs_kernel *kernel = calloc(1, sizeof(*kernel));
     if (!kernel)
@@ -279,6 +279,18 @@ bool lkmfs_kernel_open(const struct lkmfs_image *image, const struct lkmfs_kerne
     lkmfs_log_add(log, LKMFS_LOG_NOTE, "types: %s", lkmfs_types_source(kernel->types));
     *ret = kernel;
     return true;
+}
+
+bool lkmfs_kernel_open(const struct lkmfs_image *image, const struct lkmfs_kernel_options *options,
+                       struct lkmfs_log *log, struct lkmfs_kernel **ret, struct lkmfs_error *err)
+{
+    uint64_t failures = lkmfs_image_failures();
+    bool found = kernel_find(image, options, log, ret, err);
+    if (lkmfs_image_intact(image, failures, err))
+        return found;
+    if (found)
+        lkmfs_kernel_close(*ret);
+    return false;
 }
 
 void lkmfs_kernel_close(struct lkmfs_kernel *kernel)

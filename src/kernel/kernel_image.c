@@ -53,7 +53,9 @@ bool kernel_image_map(const struct lkmfs_space *space, struct kernel_image *ret)
 
 struct segment kernel_image_read(const struct lkmfs_space *space, const struct image_part *part)
 {
+    const struct lkmfs_range range = {part->address, part->size};
     uint8_t *bytes = malloc(part->size);
+    lkmfs_space_prefetch(space, &range, 1, false);
     if (bytes)
         (void)lkmfs_space_read_sparse(space, part->address, bytes, part->size, NULL, NULL);
     return (struct segment){.address = part->address, .bytes = bytes, .size = part->size};

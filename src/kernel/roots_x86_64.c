@@ -27,6 +27,8 @@ static bool try_both(root_proof_fn *proof, void *context, uint64_t root, const c
  */
 static bool try_trampoline(const struct lkmfs_image *image, root_proof_fn *proof, void *context)
 {
+    const struct lkmfs_range low = {0, LOW_LIMIT};
+    lkmfs_image_prefetch(image, &low, 1);
     for (uint64_t page = 0; page < LOW_LIMIT; page += PAGE) {
         uint8_t entry[8];
         if (lkmfs_image_read(image, page + LAST_SLOT, entry, sizeof(entry)) != sizeof(entry))

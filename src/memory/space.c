@@ -6,16 +6,20 @@
 #include "base/overflow.h"
 #include "memory/paging.h"
 
-/* Recently used page tables, direct-mapped by physical page. 512 tables cover 1 GiB of 4 KiB pages. */
-#define CACHE_SLOTS 512
-#define CACHE_LOCKS 16
-#define TABLE_SIZE  4096
-#define NO_TABLE    UINT64_MAX
+/*
+ * Recently used pages, direct-mapped by physical page: page tables, and what is read in small pieces, as lists and
+ * structs are; a system call for each piece would cost more than all else.
+ */
+#define CACHE_SLOTS 1024
+#define CACHE_LOCKS 64
+#define PAGE        4096
+#define NO_PAGE     UINT64_MAX
+#define SMALL_READ  256 /* larger reads go to the image itself */
 
-struct table_slot {
-    uint64_t phys; /* of the table held, NO_TABLE if none */
+struct page_slot {
+    uint64_t phys; /* of the page held, NO_PAGE if none */
     size_t valid;  /* leading bytes that the image holds */
-    uint8_t bytes[TABLE_SIZE];
+    uint8_t bytes[PAGE];
 };
 
 struct lkmfs_space {
@@ -24,7 +28,7 @@ struct lkmfs_space {
     enum lkmfs_paging kind;
     uint64_t root;
     pthread_mutex_t locks[CACHE_LOCKS];
-    struct table_slot *slots;
+    struct page_slot *slots;
 };
 
 static const struct paging *const pagings[] = {
@@ -40,14 +44,14 @@ struct lkmfs_space *lkmfs_space_new(const struct lkmfs_image *image, enum lkmfs_
     space->image = image;
     space->paging = pagings[paging];
     space->kind = paging;
-    space->root = root & ~(uint64_t)(TABLE_SIZE - 1);
+    space->root = root & ~(uint64_t)(PAGE - 1);
     space->slots = malloc(CACHE_SLOTS * sizeof(*space->slots));
     if (!space->slots) {
         free(space);
         return NULL;
     }
     for (size_t i = 0; i < CACHE_SLOTS; i++)
-        space->slots[i].phys = NO_TABLE;
+        space->slots[i].phys = NO_PAGE;
     for (size_t i = 0; i < CACHE_LOCKS; i++)
         (void)pthread_mutex_init(&space->locks[i], NULL);
     return space;
@@ -68,6 +72,11 @@ enum lkmfs_paging lkmfs_space_paging(const struct lkmfs_space *space)
     return space->kind;
 }
 
+const struct paging *space_paging(const struct lkmfs_space *space)
+{
+    return space->paging;
+}
+
 const char *lkmfs_paging_name(enum lkmfs_paging paging)
 {
     return pagings[paging]->name;
@@ -83,22 +92,31 @@ const struct lkmfs_image *lkmfs_space_image(const struct lkmfs_space *space)
     return space->image;
 }
 
-uint64_t space_table_entry(const struct lkmfs_space *space, uint64_t phys)
+/* Reads from one page by way of the cache; returns how many of the `size` bytes the image holds. */
+static size_t read_cached(const struct lkmfs_space *space, uint64_t phys, void *buffer, size_t size)
 {
-    uint64_t page = phys / TABLE_SIZE;
-    size_t offset = phys % TABLE_SIZE;
-    struct table_slot *slot = &space->slots[page % CACHE_SLOTS];
+    uint64_t page = phys / PAGE;
+    size_t offset = phys % PAGE;
+    struct page_slot *slot = &space->slots[page % CACHE_SLOTS];
     /* The cache is the one thing that changes behind a const space. */
     pthread_mutex_t *lock = (pthread_mutex_t *)&space->locks[page % CACHE_LOCKS];
 
     (void)pthread_mutex_lock(lock);
-    if (slot->phys != page * TABLE_SIZE) {
-        slot->phys = page * TABLE_SIZE;
-        slot->valid = lkmfs_image_read(space->image, slot->phys, slot->bytes, TABLE_SIZE);
+    if (slot->phys != page * PAGE) {
+        uint64_t failures = lkmfs_image_failures();
+        slot->valid = lkmfs_image_read(space->image, page * PAGE, slot->bytes, PAGE);
+        slot->phys = lkmfs_image_failures() == failures ? page * PAGE : NO_PAGE;
     }
-    uint64_t entry = offset + 8 <= slot->valid ? le64(slot->bytes + offset) : 0;
+    size_t got = offset < slot->valid ? (size_t)min_u64(size, slot->valid - offset) : 0;
+    memcpy(buffer, slot->bytes + offset, got);
     (void)pthread_mutex_unlock(lock);
-    return entry;
+    return got;
+}
+
+uint64_t space_table_entry(const struct lkmfs_space *space, uint64_t phys)
+{
+    uint8_t entry[8];
+    return read_cached(space, phys, entry, sizeof(entry)) == sizeof(entry) ? le64(entry) : 0;
 }
 
 bool lkmfs_space_translate(const struct lkmfs_space *space, uint64_t virt, struct lkmfs_mapping *ret)
@@ -131,7 +149,9 @@ size_t lkmfs_space_read(const struct lkmfs_space *space, uint64_t virt, void *bu
         if (virt + done < virt || !lkmfs_space_translate(space, virt + done, &leaf))
             break;
         size_t want = (size_t)min_u64(leaf.size, size - done);
-        size_t got = lkmfs_image_read(space->image, leaf.phys, out + done, want);
+        bool is_small = want <= SMALL_READ && leaf.phys % PAGE + want <= PAGE;
+        size_t got = is_small ? read_cached(space, leaf.phys, out + done, want)
+                              : lkmfs_image_read(space->image, leaf.phys, out + done, want);
         done += got;
         if (got < want)
             break;
@@ -163,7 +183,7 @@ uint64_t lkmfs_space_read_sparse(const struct lkmfs_space *space, uint64_t virt,
         if (done == size)
             break;
         /* An image can end inside a page, so a page is the smallest step that skips what is missing. */
-        size_t hole = (size_t)min_u64(TABLE_SIZE - ((virt + done) & (TABLE_SIZE - 1)), size - done);
+        size_t hole = (size_t)min_u64(PAGE - ((virt + done) & (PAGE - 1)), size - done);
         memset(out + done, 0, hole);
         done += hole;
         run += hole;

@@ -61,6 +61,34 @@ static bool translate(const struct lkmfs_space *space, uint64_t virt, unsigned t
     }
 }
 
+static bool table_at(const struct lkmfs_space *space, uint64_t virt, unsigned top, unsigned depth, uint64_t *phys,
+                     uint64_t *next)
+{
+    *phys = lkmfs_space_root(space);
+    *next = 0;
+    if (canonical(virt, top) != virt)
+        return false;
+    for (unsigned shift = top; depth > 0; depth--, shift -= BITS_A_LEVEL) {
+        uint64_t index = (virt >> shift) & ((1U << BITS_A_LEVEL) - 1);
+        uint64_t entry = space_table_entry(space, *phys + index * 8);
+        *next = after(virt, shift, top);
+        if (!(entry & ENTRY_PRESENT) || (shift <= LARGEST_LEAF && (entry & ENTRY_LEAF)))
+            return false;
+        *phys = entry & ENTRY_ADDRESS;
+    }
+    return true;
+}
+
+static bool table_4level(const struct lkmfs_space *space, uint64_t virt, unsigned depth, uint64_t *phys, uint64_t *next)
+{
+    return table_at(space, virt, SHIFT_4LEVEL_TOP, depth, phys, next);
+}
+
+static bool table_5level(const struct lkmfs_space *space, uint64_t virt, unsigned depth, uint64_t *phys, uint64_t *next)
+{
+    return table_at(space, virt, SHIFT_5LEVEL_TOP, depth, phys, next);
+}
+
 static bool translate_4level(const struct lkmfs_space *space, uint64_t virt, struct lkmfs_mapping *ret, uint64_t *next)
 {
     return translate(space, virt, SHIFT_4LEVEL_TOP, ret, next);
@@ -71,5 +99,16 @@ static bool translate_5level(const struct lkmfs_space *space, uint64_t virt, str
     return translate(space, virt, SHIFT_5LEVEL_TOP, ret, next);
 }
 
-const struct paging paging_x86_64_4level = {.name = "x86_64, 4-level", .translate = translate_4level};
-const struct paging paging_x86_64_5level = {.name = "x86_64, 5-level", .translate = translate_5level};
+const struct paging paging_x86_64_4level = {
+    .name = "x86_64, 4-level",
+    .translate = translate_4level,
+    .table = table_4level,
+    .levels = 4,
+};
+
+const struct paging paging_x86_64_5level = {
+    .name = "x86_64, 5-level",
+    .translate = translate_5level,
+    .table = table_5level,
+    .levels = 5,
+};

@@ -3,6 +3,7 @@
  * lives, in the btf_modules list (kernel/bpf/btf.c, since 5.11).
  */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "module/modules.h"
 
@@ -18,21 +19,36 @@ static bool layout_init(const struct lkmfs_types *types, struct list_layout *l)
            lkmfs_types_field(types, "btf_module", "btf", &l->btf) && lkmfs_types_field(types, "btf", "data", &l->data);
 }
 
-/* Address of the copy's bytes, 0 when the list does not name the module. `list` is the first member of btf_module. */
-static uint64_t find_data(const struct lkmfs_modules *modules, uint64_t address)
+/* Reads the list; `list` is the first member of btf_module. Under the lock. */
+static void read_list(struct lkmfs_modules *modules)
 {
     struct list_layout layout;
     uint64_t head, at;
     if (!layout_init(modules->types, &layout) ||
         !lkmfs_symbols_find(lkmfs_kernel_symbols(modules->kernel), "btf_modules", &head) ||
-        !lkmfs_space_u64(modules->space, head, &at))
-        return 0;
-    for (size_t i = 0; i < BTF_LIST_MAX && at != head; i++) {
-        if (field_at(modules, at, &layout.module) == address)
-            return field_at(modules, field_at(modules, at, &layout.btf), &layout.data);
+        !lkmfs_space_u64(modules->space, head, &at) || !(modules->btf = calloc(BTF_LIST_MAX, sizeof(*modules->btf))))
+        return;
+    while (modules->btf_count < BTF_LIST_MAX && at != head) {
+        uint64_t btf = field_at(modules, at, &layout.btf);
+        modules->btf[modules->btf_count++] = (struct module_btf){.module = field_at(modules, at, &layout.module),
+                                                                 .data = field_at(modules, btf, &layout.data)};
         if (!lkmfs_space_u64(modules->space, at, &at))
             break;
     }
+}
+
+/* Address of the copy's bytes, 0 when the list does not name the module. */
+static uint64_t find_data(const struct lkmfs_modules *modules, uint64_t address)
+{
+    struct lkmfs_modules *late = (struct lkmfs_modules *)modules; /* the list appears once, behind the lock */
+    (void)pthread_mutex_lock(&late->btf_lock);
+    if (!late->btf_known)
+        read_list(late);
+    late->btf_known = true;
+    (void)pthread_mutex_unlock(&late->btf_lock);
+    for (size_t i = 0; i < modules->btf_count; i++)
+        if (modules->btf[i].module == address)
+            return modules->btf[i].data;
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #define VERMAGIC_MAX 512
 #define LEAVES_MAX   ((size_t)1 << 20)
 #define USES_MAX     65536 /* some hundred in real kernels */
+#define REGIONS_MAX  8     /* of a module, that are fetched ahead */
 
 uint64_t field_at(const struct lkmfs_modules *modules, uint64_t address, const struct lkmfs_field *field)
 {
@@ -65,8 +66,8 @@ static const char *name_of(const struct lkmfs_modules *modules, const struct lkm
     return arena_copy(arena, start, strnlen(start, field->size));
 }
 
-/* Reads struct module and what it says directly. False when the struct itself is not in the image. */
-static bool read_module(struct lkmfs_modules *modules, struct module_entry *entry, uint64_t address, unsigned traces)
+/* Reads struct module and its name. False when it is not in the image. */
+static bool read_struct(struct lkmfs_modules *modules, struct module_entry *entry, uint64_t address, unsigned traces)
 {
     const struct module_layout *layout = &modules->layout;
     struct lkmfs_module *module = &entry->module;
@@ -83,6 +84,32 @@ static bool read_module(struct lkmfs_modules *modules, struct module_entry *entr
     if (missing)
         module_doubt(entry, &modules->arena, "%" PRIu64 " bytes of struct module are missing from the image", missing);
     module->name = name_of(modules, module, &modules->arena);
+    return module->name != NULL;
+}
+
+/* What each struct module points to and read_module() follows lies scattered, so it is fetched at once. */
+static void prefetch_pointed(const struct lkmfs_modules *modules)
+{
+    const struct module_layout *l = &modules->layout;
+    const struct lkmfs_field *fields[] = {&l->version, &l->srcversion, &l->args, &l->source_list, &l->target_list};
+    enum { FIELDS = sizeof(fields) / sizeof(fields[0]), NEAR = 64 };
+    struct lkmfs_range *ranges = calloc(modules->count * FIELDS + 1, sizeof(*ranges));
+    size_t count = 0;
+    for (size_t i = 0; ranges && i < modules->count * FIELDS; i++) {
+        const struct lkmfs_field pointer = {.offset = fields[i % FIELDS]->offset, .size = sizeof(uint64_t)};
+        uint64_t address = module_field(&modules->entries[i / FIELDS].module, &pointer);
+        if (fields[i % FIELDS]->size && address)
+            ranges[count++] = (struct lkmfs_range){address, NEAR};
+    }
+    lkmfs_space_prefetch(modules->space, ranges, count, false);
+    free(ranges);
+}
+
+/* Takes from struct module what it says directly. */
+static void read_module(struct lkmfs_modules *modules, struct module_entry *entry)
+{
+    const struct module_layout *layout = &modules->layout;
+    struct lkmfs_module *module = &entry->module;
     module->state = (unsigned)module_field(module, &layout->state);
     module->taints = module_field(module, &layout->taints);
     /* MODULE_REF_BASE: a loaded module's own reference, 0 once GOING */
@@ -97,7 +124,6 @@ static bool read_module(struct lkmfs_modules *modules, struct module_entry *entr
     module->srcversion = string_at(modules, &modules->arena, module_field(module, &layout->srcversion), VERSION_MAX);
     module->args = string_at(modules, &modules->arena, module_field(module, &layout->args), ARGS_MAX);
     module_read_regions(modules, entry, &modules->arena);
-    return module->name != NULL;
 }
 
 static int by_base(const void *a, const void *b)
@@ -111,6 +137,10 @@ static int by_base(const void *a, const void *b)
 
 static void follow_traces(struct lkmfs_modules *modules, struct trace_set *set)
 {
+    /* struct module and the links to it lie in writable data, all of which the scan looks at. */
+    const struct lkmfs_kernel_facts *facts = lkmfs_kernel_facts(modules->kernel);
+    const struct lkmfs_range area = {facts->module_start, facts->module_end - facts->module_start};
+    lkmfs_space_prefetch(modules->space, &area, 1, true);
     trace_list(modules, set);
     size_t listed = set->count;
     trace_scan(modules, set);
@@ -123,13 +153,16 @@ static bool read_all(struct lkmfs_modules *modules, const struct trace_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
         struct module_entry *entry = &modules->entries[modules->count];
-        if (read_module(modules, entry, set->found[i].address, set->found[i].traces))
+        if (read_struct(modules, entry, set->found[i].address, set->found[i].traces))
             modules->count++;
         else
             lkmfs_log_add(modules->log, LKMFS_LOG_DOUBT,
                           "a trace leads to a struct module at 0x%" PRIx64 " that is not in the image",
                           set->found[i].address);
     }
+    prefetch_pointed(modules);
+    for (size_t i = 0; i < modules->count; i++)
+        read_module(modules, &modules->entries[i]);
     if (modules->count)
         qsort(modules->entries, modules->count, sizeof(*modules->entries), by_base);
     for (size_t i = 0; i < modules->count; i++) {
@@ -137,7 +170,7 @@ static bool read_all(struct lkmfs_modules *modules, const struct trace_set *set)
         module_clip_regions(modules, &modules->entries[i]);
         module_read_usage(modules, &modules->entries[i]);
     }
-    return module_share_memory(modules);
+    return module_index_regions(modules) && module_tables_init(modules) && module_share_memory(modules);
 }
 
 /* The string that load_module() compares with every .modinfo: static const char vermagic[] in kernel/module. */
@@ -165,10 +198,13 @@ bool lkmfs_modules_open(const struct lkmfs_kernel *kernel, struct lkmfs_log *log
     modules->log = log;
     modules->uses_left = USES_MAX;
     modules->leaves_left = LEAVES_MAX;
+    (void)pthread_mutex_init(&modules->btf_lock, NULL);
     if (!module_layout_init(modules->types, &modules->layout, err)) {
-        free(modules);
+        lkmfs_modules_close(modules);
         return false;
     }
+    const struct lkmfs_image *image = lkmfs_space_image(modules->space);
+    uint64_t failures = lkmfs_image_failures();
     struct trace_set set = {0};
     follow_traces(modules, &set);
     modules->entries = calloc(set.count + 1, sizeof(*modules->entries));
@@ -178,6 +214,10 @@ bool lkmfs_modules_open(const struct lkmfs_kernel *kernel, struct lkmfs_log *log
     if (!read || !module_name_files(modules) || modules->arena.failed) {
         lkmfs_modules_close(modules);
         return lkmfs_fail_memory(err);
+    }
+    if (!lkmfs_image_intact(image, failures, err)) {
+        lkmfs_modules_close(modules);
+        return false;
     }
     *ret = modules;
     return true;
@@ -191,27 +231,62 @@ void lkmfs_modules_close(struct lkmfs_modules *modules)
         arena_release(&modules->entries[i].arena);
         (void)pthread_mutex_destroy(&modules->entries[i].lock);
     }
+    (void)pthread_mutex_destroy(&modules->btf_lock);
+    free(modules->btf);
     free(modules->entries);
     arena_release(&modules->arena);
     free(modules);
+}
+
+/* The contents of `entry` as they were in `before`; the other members are read by other threads and stay untouched. */
+static void forget_contents(struct module_entry *entry, const struct lkmfs_module *before)
+{
+    size_t from = offsetof(struct lkmfs_module, build_id);
+    memcpy((char *)&entry->module + from, (const char *)before + from, sizeof(*before) - from);
+    entry->symbols_refused = entry->btf_refused = false;
+    arena_release(&entry->arena);
+}
+
+/* Under the lock. What came of a host in trouble is not kept: the next call tries again. */
+static bool load(const struct lkmfs_modules *modules, struct module_entry *entry, struct lkmfs_error *err)
+{
+    const struct lkmfs_module before = entry->module;
+    uint64_t failures = lkmfs_image_failures();
+    module_read_sections(modules, entry);
+    module_read_notes(modules, entry);
+    module_read_tables(modules, entry);
+    module_read_symbols(modules, entry);
+    module_read_parameters(modules, entry);
+    module_read_btf(modules, entry);
+    bool intact = lkmfs_image_intact(lkmfs_space_image(modules->space), failures, err);
+    if (intact && !entry->arena.failed)
+        return true;
+    forget_contents(entry, &before);
+    return intact ? lkmfs_fail_memory(err) : false;
+}
+
+void lkmfs_modules_prefetch(const struct lkmfs_modules *modules, size_t first, size_t count)
+{
+    struct lkmfs_range *ranges = calloc(count, REGIONS_MAX * sizeof(*ranges));
+    size_t used = 0;
+    for (size_t i = first; ranges && i < modules->count && i - first < count; i++) {
+        const struct lkmfs_module *module = &modules->entries[i].module;
+        for (size_t k = 0; k < module->region_count && k < REGIONS_MAX; k++)
+            ranges[used++] = (struct lkmfs_range){module->regions[k].address, module->regions[k].size};
+    }
+    lkmfs_space_prefetch(modules->space, ranges, used, false);
+    free(ranges);
 }
 
 bool lkmfs_module_load(const struct lkmfs_modules *modules, const struct lkmfs_module *module, struct lkmfs_error *err)
 {
     struct module_entry *entry = (struct module_entry *)module; /* contents appear once, behind the lock */
     (void)pthread_mutex_lock(&entry->lock);
-    if (!entry->loaded) {
-        module_read_sections(modules, entry);
-        module_read_notes(modules, entry);
-        module_read_tables(modules, entry);
-        module_read_symbols(modules, entry);
-        module_read_parameters(modules, entry);
-        module_read_btf(modules, entry);
-        entry->loaded = true;
-    }
-    bool failed = entry->arena.failed;
+    if (!entry->loaded)
+        entry->loaded = load(modules, entry, err);
+    bool loaded = entry->loaded;
     (void)pthread_mutex_unlock(&entry->lock);
-    return failed ? lkmfs_fail_memory(err) : true;
+    return loaded;
 }
 
 const struct lkmfs_kernel *lkmfs_modules_kernel(const struct lkmfs_modules *modules)
@@ -241,14 +316,6 @@ const struct lkmfs_module *lkmfs_modules_find(const struct lkmfs_modules *module
 {
     for (size_t i = 0; i < modules->count; i++)
         if (same_name(modules->entries[i].module.file, name))
-            return &modules->entries[i].module;
-    return NULL;
-}
-
-const struct lkmfs_module *lkmfs_modules_around(const struct lkmfs_modules *modules, uint64_t address)
-{
-    for (size_t i = 0; i < modules->count; i++)
-        if (module_region_around(&modules->entries[i].module, address) >= 0)
             return &modules->entries[i].module;
     return NULL;
 }

@@ -19,6 +19,23 @@ struct module_entry {
     bool symbols_refused, btf_refused; /* all modules together would take more memory than any kernel's do */
 };
 
+/* Where struct module keeps one of the tables that it counts; sizes are 0 on kernels without it. */
+struct module_table_fields {
+    struct lkmfs_field pointer, count;
+};
+
+/* A region of a module: [start, end). */
+struct module_span {
+    uint64_t start, end;
+    uint64_t highest; /* end of this and of all before it */
+    size_t module;
+};
+
+/* An entry of the kernel's list of BTF copies: addresses of struct module and of the copy's bytes. */
+struct module_btf {
+    uint64_t module, data;
+};
+
 struct lkmfs_modules {
     const struct lkmfs_kernel *kernel;
     const struct lkmfs_space *space;
@@ -32,6 +49,13 @@ struct lkmfs_modules {
     size_t uses_left;   /* list entries that may still be followed, for all modules together */
     size_t table_share; /* bytes that a table of one module may take; symbols and BTF have rules of their own */
     char *vermagic;     /* in the arena, or NULL */
+    const struct module_table_fields *table_fields; /* one for each rule of tables.c */
+    struct module_span *spans;                      /* of all modules, ascending by start */
+    size_t span_count;
+    pthread_mutex_t btf_lock; /* guards the rest: read when it is first asked for */
+    bool btf_known;
+    struct module_btf *btf; /* in the kernel's order */
+    size_t btf_count;
 };
 
 /* Value of a field of a module's struct. */
@@ -59,6 +83,12 @@ void module_read_regions(const struct lkmfs_modules *modules, struct module_entr
 void module_clip_regions(struct lkmfs_modules *modules, struct module_entry *entry);
 /* Index of the region around `address`, -1 if none. */
 int module_region_around(const struct lkmfs_module *module, uint64_t address);
+
+/* around.c: prepares lkmfs_modules_around(). False without memory. */
+bool module_index_regions(struct lkmfs_modules *modules);
+
+/* tables.c: asks the types where the tables are. False without memory. */
+bool module_tables_init(struct lkmfs_modules *modules);
 
 /* names.c: gives every module its safe, unique `file` name. False without memory. */
 bool module_name_files(struct lkmfs_modules *modules);

@@ -40,6 +40,19 @@ static const struct table_rule rules[] = {
 
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
 
+bool module_tables_init(struct lkmfs_modules *modules)
+{
+    struct module_table_fields *fields = arena_array(&modules->arena, RULE_COUNT, sizeof(*fields));
+    if (!fields)
+        return false;
+    for (size_t i = 0; i < RULE_COUNT; i++) {
+        (void)lkmfs_types_field(modules->types, "module", rules[i].pointer, &fields[i].pointer);
+        (void)lkmfs_types_field(modules->types, "module", rules[i].count, &fields[i].count);
+    }
+    modules->table_fields = fields;
+    return true;
+}
+
 void module_read_tables(const struct lkmfs_modules *modules, struct module_entry *entry)
 {
     struct lkmfs_module *module = &entry->module;
@@ -48,12 +61,11 @@ void module_read_tables(const struct lkmfs_modules *modules, struct module_entry
         return;
     module->tables = tables;
     for (size_t i = 0; i < RULE_COUNT; i++) {
-        struct lkmfs_field pointer, count;
-        if (!lkmfs_types_field(modules->types, "module", rules[i].pointer, &pointer) ||
-            !lkmfs_types_field(modules->types, "module", rules[i].count, &count))
+        const struct module_table_fields *fields = &modules->table_fields[i];
+        if (!fields->pointer.size || !fields->count.size)
             continue;
-        uint64_t address = module_field(module, &pointer), number = module_field(module, &count);
-        uint64_t size = rules[i].entry ? rules[i].entry : pointer.element;
+        uint64_t address = module_field(module, &fields->pointer), number = module_field(module, &fields->count);
+        uint64_t size = rules[i].entry ? rules[i].entry : fields->pointer.element;
         if (address && number && size)
             tables[module->table_count++] = (struct lkmfs_table_entry){rules[i].section, address, number, size};
     }

@@ -132,12 +132,23 @@ static uint64_t rodata_align(struct layout *layout, uint32_t index)
     return align;
 }
 
+/* Split-off parts of functions are not aligned. */
+static uint64_t unlikely_align(const struct layout *layout, uint32_t index)
+{
+    size_t count;
+    const struct layout_symbol *symbols = layout_symbols_of(layout, index, &count);
+    for (size_t i = 0; i < count; i++)
+        if (evidence_is_whole_function(&layout->draft->module->symbols[symbols[i].index]))
+            return layout->evidence->cold_function_align;
+    return 1;
+}
+
 static uint64_t guess(struct layout *layout, uint32_t index)
 {
     const struct draft_section *section = &layout->draft->sections[index];
     const struct view *view = &layout->views[index];
     if (strcmp(section->name, ".text.unlikely") == 0)
-        return 1;
+        return unlikely_align(layout, index);
     if (view->convention.kind == SECTION_CODE)
         return code_align(layout, index);
     if (strcmp(section->name, ".rodata") == 0)

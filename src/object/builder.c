@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+/* Few enough that what is fetched for them is still held when the last is read. */
+#define PREFETCH_MODULES 64
+
 bool lkmfs_builder_new(const struct lkmfs_modules *modules, struct lkmfs_log *log, struct lkmfs_builder **ret,
                        struct lkmfs_error *err)
 {
@@ -45,12 +48,14 @@ static bool gather(struct lkmfs_builder *builder, struct lkmfs_error *err)
         return lkmfs_fail_memory(err);
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
+        if (i % PREFETCH_MODULES == 0)
+            lkmfs_modules_prefetch(builder->modules, i, PREFETCH_MODULES);
         modules[i] = lkmfs_modules_at(builder->modules, i);
         ok = lkmfs_module_load(builder->modules, modules[i], err);
     }
     if (ok) {
         evidence_gather(modules, count, lkmfs_kernel_types(kernel), lkmfs_modules_vermagic(builder->modules),
-                        lkmfs_kernel_word(kernel), &builder->evidence);
+                        facts->banner, lkmfs_kernel_word(kernel), &builder->evidence);
         builder->evidence.kernel = (struct lkmfs_range){facts->image_start, facts->image_end - facts->image_start};
         builder->evidence.area = (struct lkmfs_range){facts->module_start, facts->module_end - facts->module_start};
     }
@@ -60,14 +65,17 @@ static bool gather(struct lkmfs_builder *builder, struct lkmfs_error *err)
 
 static bool prepare(struct lkmfs_builder *builder, struct lkmfs_error *err)
 {
+    const struct lkmfs_image *image = lkmfs_space_image(lkmfs_kernel_space(lkmfs_modules_kernel(builder->modules)));
+    uint64_t failures = lkmfs_image_failures();
     if (!gather(builder, err) || !lkmfs_exports_open(builder->modules, builder->log, &builder->exports, err))
         return false;
     builder->context = builder->machine->context_new(builder->modules, builder->exports, builder->log);
-    if (!builder->context) {
-        release(builder);
-        return lkmfs_fail_memory(err);
-    }
-    return true;
+    if (!builder->context)
+        (void)lkmfs_fail_memory(err);
+    if (lkmfs_image_intact(image, failures, err) && builder->context)
+        return true;
+    release(builder);
+    return false;
 }
 
 bool builder_prepare(const struct lkmfs_builder *builder, struct lkmfs_error *err)

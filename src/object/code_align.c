@@ -68,6 +68,8 @@ static bool nops_fill(const uint8_t *bytes, uint64_t start, uint64_t end)
 static uint64_t padding_before(const uint8_t *bytes, uint64_t offset)
 {
     uint64_t longest = 0;
+    if (bytes[offset - 1] != 0x00 && bytes[offset - 1] != 0x90) /* the last byte of any NOP */
+        return 0;
     for (uint64_t length = 1; length < LINE && length <= offset; length++) {
         /* All NOPs start with one of four bytes: cheap to refuse most lengths. */
         uint8_t first = bytes[offset - length];

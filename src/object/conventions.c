@@ -17,7 +17,7 @@ struct row {
     uint8_t entry;
     uint8_t rela;
     uint16_t flags; /* besides those of the region */
-    bool entsize;   /* sh_entsize is `entry`, on kernels where evidence says tables_have_entsize */
+    bool entsize;   /* sh_entsize is `entry`, on kernels where evidence says entsize_kept */
 };
 
 /*
@@ -189,9 +189,9 @@ static void apply_evidence(const struct evidence *evidence, const char *name, st
 {
     if (strcmp(name, ".altinstructions") == 0) {
         ret->entry = evidence->alt_instr_size;
-        ret->entsize = evidence->tables_have_entsize ? ret->entry : 0;
-        ret->flags |= evidence->tables_have_entsize ? SHF_MERGE : 0;
-    } else if (strcmp(name, "__ex_table") == 0 && evidence->tables_have_entsize) {
+        ret->entsize = evidence->tables_merge ? ret->entry : 0;
+        ret->flags |= evidence->tables_merge ? SHF_MERGE : 0;
+    } else if (strcmp(name, "__ex_table") == 0 && evidence->tables_merge) {
         ret->entsize = ret->entry;
         ret->flags |= SHF_MERGE;
     } else if (strncmp(name, "__kcrctab", 9) == 0) {
@@ -232,7 +232,7 @@ struct convention convention_for(const struct evidence *evidence, const char *na
         ret.kind = row->kind;
         ret.align = row_align(row, evidence);
         ret.entry = row->entry;
-        ret.entsize = row->entsize && evidence->tables_have_entsize ? row->entry : 0;
+        ret.entsize = row->entsize && evidence->entsize_kept ? row->entry : 0;
         ret.flags |= row->flags;
         ret.rela = row->rela;
         ret.known = true;

@@ -203,12 +203,15 @@ bool lkmfs_object_build(const struct lkmfs_builder *builder, const struct lkmfs_
         .kind = kind,
         .word = lkmfs_kernel_word(lkmfs_modules_kernel(builder->modules)),
     };
-    if (!build(builder, object, err)) {
-        lkmfs_object_free(object);
-        return false;
+    const struct lkmfs_image *image = lkmfs_space_image(lkmfs_kernel_space(lkmfs_modules_kernel(builder->modules)));
+    uint64_t failures = lkmfs_image_failures();
+    bool built = build(builder, object, err);
+    if (lkmfs_image_intact(image, failures, err) && built) {
+        *ret = object;
+        return true;
     }
-    *ret = object;
-    return true;
+    lkmfs_object_free(object);
+    return false;
 }
 
 void lkmfs_object_free(struct lkmfs_object *object)

@@ -50,6 +50,13 @@ static uint64_t lower_bound(const struct layout *layout, const struct view *view
     return view->upper >= align ? view->upper - align + 1 : 0;
 }
 
+/* No label lies past the end of its section, however zero the bytes before it are. */
+static void cover_labels(struct draft_section *section, const struct view *view)
+{
+    if (section->size_from == LKMFS_FROM_INFERRED && view->last_symbol <= view->upper)
+        section->size = max_u64(section->size, view->last_symbol);
+}
+
 void layout_find_sizes(struct layout *layout)
 {
     for (uint32_t i = 0; i < layout->view_count; i++) {
@@ -66,5 +73,6 @@ void layout_find_sizes(struct layout *layout)
             section->size_rule = rules[j].name;
             break;
         }
+        cover_labels(section, view);
     }
 }

@@ -101,17 +101,27 @@ static char *temporary(const void *bytes, size_t size)
     return path;
 }
 
+/* read_file_unpacked() of the file at `path`. */
+static bool read_unpacked(const char *path, size_t limit, uint8_t **ret, size_t *size, struct lkmfs_error *err)
+{
+    FILE *file = fopen(path, "rb");
+    cr_assert_not_null(file);
+    bool ok = read_file_unpacked(file, path, limit, ret, size, err);
+    (void)fclose(file);
+    return ok;
+}
+
 static void expect_unpacked(const void *packed, size_t size, const char *text)
 {
     char *path = temporary(packed, size);
     uint8_t *bytes;
     size_t got;
     struct lkmfs_error err;
-    cr_assert(read_file_unpacked(path, 1 << 20, &bytes, &got, &err), "%s", err.message);
+    cr_assert(read_unpacked(path, 1 << 20, &bytes, &got, &err), "%s", err.message);
     cr_assert_eq(got, strlen(text));
     cr_assert_arr_eq(bytes, text, got);
     free(bytes);
-    cr_assert_not(read_file_unpacked(path, strlen(text) - 1, &bytes, &got, &err), "the limit must hold");
+    cr_assert_not(read_unpacked(path, strlen(text) - 1, &bytes, &got, &err), "the limit must hold");
     (void)unlink(path);
     free(path);
 }
@@ -142,10 +152,8 @@ Test(decompress, damage_is_an_error_that_names_the_format)
     size_t size = pack_gzip(text, packed, sizeof(packed)), got;
     struct lkmfs_error err;
     char *path = temporary(packed, size - 9);
-    cr_assert_not(read_file_unpacked(path, 1 << 20, &bytes, &got, &err));
+    cr_assert_not(read_unpacked(path, 1 << 20, &bytes, &got, &err));
     cr_assert(strstr(err.message, "gzip"), "%s", err.message);
     (void)unlink(path);
     free(path);
-    cr_assert_not(read_file_unpacked("/nonexistent/file", 1 << 20, &bytes, &got, &err));
-    cr_assert_eq(err.code, LKMFS_ERROR_IO);
 }

@@ -156,13 +156,63 @@ Test(image_kdump, damaged_headers)
 Test(image_kdump, other_kinds_are_named)
 {
     struct builder file = make(31);
-    put_le32(file.bytes + AT_SUB + 12, 1);
-    expect_damaged(&file, "makedumpfile --reassemble /tmp/");
-    file = make(31);
     memmove(file.bytes + 412, file.bytes + 424, 32);
     memset(file.bytes + AT_BLOCK_SIZE + 4, 0, 16);
     put_le32(file.bytes + AT_BLOCK_SIZE, 0);
     expect_damaged(&file, "32-bit");
+}
+
+/* The same dump's file NAME with the descriptors of pages FIRST to before END only; returns its path. */
+static const char *save_part(const char *name, unsigned first, unsigned end)
+{
+    struct builder file = make(31);
+    unsigned before = 0;
+    for (unsigned page = 0; page < first; page++)
+        before += is_held(page);
+    put_le32(file.bytes + AT_SUB + 12, 1);
+    put_le64(file.bytes + AT_SUB + 80, first);
+    put_le64(file.bytes + AT_SUB + 88, end);
+    memmove(file.bytes + AT_TABLE, file.bytes + AT_TABLE + (size_t)before * 24, (size_t)(19 - before) * 24);
+    const char *path = builder_save(&file, name);
+    builder_free(&file);
+    return path;
+}
+
+Test(image_kdump, split_in_files)
+{
+    (void)save_part("vmcore3", 11, PAGES);
+    (void)save_part("vmcore4", PAGES, PAGES); /* makedumpfile writes such, too */
+    (void)save_part("vmcore1", 0, 5);
+    struct opened opened = open_expecting(save_part("vmcore2", 5, 11), "kdump");
+    cr_assert(opened_log_has(&opened, "split into 4 files"));
+    expect_memory(opened.image, 0, 3 * BLOCK, 3 * BLOCK);
+    expect_memory(opened.image, 4 * BLOCK, 17 * BLOCK, 16 * BLOCK);
+    opened_close(&opened);
+}
+
+Test(image_kdump, split_without_all_files)
+{
+    expect_refused(save_part("vmcore2", 5, 11), LKMFS_ERROR_FORMAT, "vmcore1, the one with pages 0x0 to 0x4,");
+    (void)save_part("vmcore1", 0, 5);
+    expect_refused(scratch_path("vmcore2"), LKMFS_ERROR_FORMAT, "vmcore3, the one with pages 0xb to 0x27,");
+    (void)save_part("vmcore4", 15, PAGES);
+    expect_refused(scratch_path("vmcore4"), LKMFS_ERROR_FORMAT, "vmcore3, the one with pages 0xb to 0xe,");
+    (void)save_part("copy", 0, 5);
+    expect_refused(scratch_path("vmcore1"), LKMFS_ERROR_FORMAT, "hold the same pages");
+    expect_refused(save_part("odd", 7, 3), LKMFS_ERROR_FORMAT, "headers are damaged");
+    expect_refused(save_part("odd", PAGES + 1, UINT32_MAX), LKMFS_ERROR_FORMAT, "headers are damaged");
+}
+
+Test(image_kdump, split_beside_another_dump)
+{
+    struct builder other = make(31);
+    put_le32(other.bytes + AT_SUB + 12, 1);
+    put_le64(other.bytes + AT_SUB + 80, 20);
+    put_le64(other.bytes + AT_SUB + 88, PAGES);
+    other.bytes[AT_HELD] ^= 1;
+    (void)builder_save(&other, "vmcore2");
+    builder_free(&other);
+    expect_refused(save_part("vmcore1", 0, 20), LKMFS_ERROR_FORMAT, "vmcore2, the one with pages 0x14 to 0x27,");
 }
 
 Test(image_kdump, incomplete_is_doubted_and_notes_may_be_anywhere)

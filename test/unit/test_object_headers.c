@@ -27,7 +27,7 @@ Test(object_headers, conventions)
     cr_expect_eq(it.flags, SHF_ALLOC | SHF_WRITE | SHF_LINK_ORDER);
     it = convention_for(&evidence, ".altinstructions", LKMFS_REGION_RODATA);
     cr_expect_eq(it.entsize, 0);
-    evidence.tables_have_entsize = true;
+    evidence.tables_merge = true;
     it = convention_for(&evidence, ".altinstructions", LKMFS_REGION_RODATA);
     cr_expect_eq(it.entsize, 14);
     cr_expect_eq(it.flags, SHF_ALLOC | SHF_MERGE);
@@ -45,14 +45,60 @@ Test(object_headers, evidence_comes_from_addresses_and_tables)
     fake_section(fake, "__ksymtab", FAKE_RODATA, 0x14);
     fake_section(fake, ".rodata.str1.1", FAKE_RODATA, 0x40);
     fake_symbol(fake, "object", fake_address(FAKE_DATA, 0), 4, 5, LOCAL_OBJECT, 'd');
-    evidence_gather(modules, 1, NULL, "6.1.0 SMP mod_unload modversions ", 8, &found);
+    evidence_gather(modules, 1, NULL, "6.1.0 SMP mod_unload modversions ", NULL, 8, &found);
     cr_expect_eq(found.entry_text_align, 1);
     cr_expect_eq(found.ksymtab_align, 4);
     cr_expect_not(found.strings_in_rodata);
     cr_expect(found.versions_in_file);
     cr_expect(found.kallsyms_all);
-    cr_expect_not(found.tables_have_entsize);
+    cr_expect_not(found.tables_merge);
+    cr_expect_not(found.entsize_kept);
     fake_module_free(fake);
+}
+
+static bool entsize_kept(const char *banner)
+{
+    struct evidence found;
+    evidence_gather(NULL, 0, NULL, NULL, banner, 8, &found);
+    return convention_for(&found, ".orc_unwind", LKMFS_REGION_RODATA).entsize == 6;
+}
+
+Test(object_headers, linkers_of_late_keep_entry_sizes)
+{
+    cr_expect(
+        entsize_kept("Linux version 7.2 (a@b) (gcc-16, GNU ld (GNU Binutils for Debian) 2.47.50.20261021) #1 SMP"));
+    cr_expect_not(entsize_kept("Linux version 7.3 (a@b) (gcc-14, GNU ld (GNU Binutils for Debian) 2.44) #1 SMP"));
+    cr_expect(entsize_kept("Linux version 8.0 (a@b) (gcc-18, GNU ld (GNU Binutils) 3.0) #1 SMP"));
+    cr_expect_not(entsize_kept("Linux version 6.6 (a@b) (clang 18, LLD 18.1.3) #1 SMP"));
+    cr_expect_not(entsize_kept("Linux version 6.6 (a@b) (gcc, GNU ld (GNU Binutils"));
+    cr_expect_not(entsize_kept(NULL));
+}
+
+/* Alignment of .text.unlikely behind code that ends at 0x15, with one symbol in it. */
+static uint64_t unlikely_align(const char *symbol, uint64_t offset)
+{
+    struct fake_module *fake = fake_module_new();
+    const struct lkmfs_module *modules[] = {&fake->module};
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, ".text.unlikely", FAKE_TEXT, offset & ~UINT64_C(15));
+    fake_section(fake, ".exit.text", FAKE_TEXT, 0x80);
+    fake_symbol(fake, "function", fake_address(FAKE_TEXT, 0), 0x15, 1, LOCAL_CODE, 't');
+    fake_symbol(fake, symbol, fake_address(FAKE_TEXT, offset), 8, 3, LOCAL_CODE, 't');
+    evidence_gather(modules, 1, NULL, NULL, NULL, 8, &fake->evidence);
+    fake->evidence.area = (struct lkmfs_range){FAKE_BASE, 0x10000000};
+    cr_assert(fake_layout(fake));
+    uint64_t align = fake_find(fake, ".text.unlikely")->align;
+    cr_expect_eq(fake_find(fake, ".text")->size, align == 16 ? 0x15 : 0x20);
+    fake_module_free(fake);
+    return align;
+}
+
+Test(object_headers, whole_functions_align_the_unlikely_text_where_all_of_them_are_aligned)
+{
+    cr_expect_eq(unlikely_align("rare", 0x20), 16);
+    cr_expect_eq(unlikely_align("rare", 0x24), 1, "older compilers");
+    cr_expect_eq(unlikely_align("function.cold", 0x20), 1);
+    cr_expect_eq(unlikely_align("function.constprop.0.cold", 0x20), 1);
 }
 
 Test(object_headers, alignment_shows_in_symbols_and_gaps)

@@ -111,6 +111,19 @@ Test(object_sizes, zeroed_data_ends_with_its_last_object)
     fake_module_free(fake);
 }
 
+Test(object_sizes, zeros_before_a_label_belong_to_its_section)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".data", FAKE_DATA, 0);
+    fake_section(fake, ".gnu.linkonce.this_module", FAKE_DATA, 0x40);
+    fake_symbol(fake, "stop", fake_address(FAKE_DATA, 4), 0, 1, ELF64_ST_INFO(STB_GLOBAL, STT_NOTYPE), 'd');
+    fake_symbol(fake, "__this_module", fake_address(FAKE_DATA, 0x40), 0x200, 2, ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT),
+                'd');
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, ".data"), 4);
+    fake_module_free(fake);
+}
+
 Test(object_sizes, freed_init_code_is_as_long_as_its_unwind_table_says)
 {
     struct fake_module *fake = fake_module_new();

@@ -273,6 +273,47 @@ Test(x86_calls, feature_test)
     expect_no_doubt();
 }
 
+/* The replacement is the original on other hardware. */
+Test(x86_calls, alternative_of_the_same_operand)
+{
+    static const struct {
+        uint8_t size, replacement[6], was[6];
+    } cases[] = {
+        {3, {0x0f, 0x0d, 0x0a}, {0x0f, 0x18, 0x0a}},                                     /* prefetchw (%rdx) */
+        {5, {0x41, 0x0f, 0x0d, 0x4d, 0x40}, {0x41, 0x0f, 0x18, 0x4d, 0x40}},             /* prefetchw 0x40(%r13) */
+        {3, {0x0f, 0x18, 0x00}, {0x0f, 0x18, 0x08}},                                     /* prefetchnta (%rax) */
+        {5, {0x66, 0x0f, 0xae, 0x7e, 0xff}, {0x3e, 0x0f, 0xae, 0x7e, 0xff}},             /* clflushopt -1(%rsi) */
+        {6, {0x66, 0x41, 0x0f, 0xae, 0x7c, 0x24}, {0x90, 0x90, 0x90, 0x90, 0x90, 0x90}}, /* cut short: no such thing */
+    };
+    for (size_t i = 0; i + 1 < sizeof(cases) / sizeof(*cases); i++) {
+        const struct entry entry = {.length = cases[i].size, .size = cases[i].size};
+        uint32_t text =
+            restore_alternative(cases[i].replacement, cases[i].size, &entry, 1, cases[i].replacement, cases[i].size);
+        expect_bytes(text, 0, cases[i].was, cases[i].size);
+        expect_no_doubt();
+        fixture_stop();
+        fixture_start();
+    }
+    const struct entry entry = {.length = 6, .size = 6};
+    restore_alternative(cases[4].replacement, 6, &entry, 1, cases[4].replacement, 6);
+    expect_doubt("no macro is known");
+}
+
+/* A call of a thunk in place of the indirect call [-5.12]. */
+Test(x86_calls, alternative_of_an_indirect_call)
+{
+    uint8_t code[5], replacement[5];
+    const uint8_t was[] = {0x41, 0xff, 0xd3, 0x90, 0x90};
+    const struct entry entry = {.length = 5, .size = 5};
+    put_le32(replacement + 1, (uint32_t)(EXPORT_R11 - REPLACEMENTS - 5));
+    replacement[0] = 0xe8;
+    call_to(code, 0xe8, EXPORT_R11);
+    uint32_t text = restore_alternative(code, sizeof(code), &entry, 1, replacement, sizeof(replacement));
+    expect_bytes(text, 0, was, sizeof(was));
+    cr_assert_null(fixture_relocation(text, 1));
+    expect_no_doubt();
+}
+
 Test(x86_calls, alternative_direct_call)
 {
     uint8_t code[8] = {0};

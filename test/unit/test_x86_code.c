@@ -112,6 +112,76 @@ Test(x86_code, operands)
     expect_no_doubt();
 }
 
+/* movabs $object - 8: the object is the one that follows, whatever holds the address itself. */
+Test(x86_code, constant_subtracted_from_an_object)
+{
+    uint8_t code[] = {
+        0x48, 0xbe, 0, 0, 0, 0, 0, 0, 0, 0, /* movabs $table - 8, %rsi */
+        0x48, 0xbe, 0, 0, 0, 0, 0, 0, 0, 0, /* movabs $named - 4, %rsi */
+        0x48, 0xbe, 0, 0, 0, 0, 0, 0, 0, 0, /* movabs $table, %rsi */
+        0x48, 0xbe, 0, 0, 0, 0, 0, 0, 0, 0, /* movabs $.rodata - 8, %rsi */
+    };
+    put_le64(code + 2, RODATA + 24);
+    put_le64(code + 12, RODATA + 44);
+    put_le64(code + 22, RODATA + 32);
+    put_le64(code + 32, RODATA - 8);
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t rodata = fixture_section(".rodata", RODATA, 0, zeros, sizeof(zeros));
+    fixture_symbol("before", rodata, 0, 32, STB_GLOBAL, STT_OBJECT);
+    fixture_symbol("table", rodata, 32, 16, STB_LOCAL, STT_OBJECT);
+    fixture_symbol("named", rodata, 48, 16, STB_GLOBAL, STT_OBJECT);
+    fixture_restore();
+    expect_section(text, 2, R_X86_64_64, rodata, 24);
+    const struct draft_relocation *named = fixture_relocation(text, 12);
+    cr_assert(named && named->target.kind == DRAFT_TARGET_SYMBOL && named->target.addend == -4);
+    expect_section(text, 22, R_X86_64_64, rodata, 32);
+    const struct draft_relocation *first = fixture_relocation(text, 32);
+    cr_assert(first && first->target.kind == DRAFT_TARGET_SYMBOL && first->target.addend == -8);
+    expect_no_doubt();
+}
+
+/* "one" and "": what the last NUL ends is among zeros, but something points to it. */
+Test(x86_code, string_of_nothing_at_the_end_is_found_by_who_points_to_it)
+{
+    uint8_t code[] = {0x48, 0xc7, 0xc7, 0, 0, 0, 0};
+    put_le32(code + 3, (uint32_t)(RODATA + 4));
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t strings = fixture_section(".rodata.str1.1", RODATA, SHF_MERGE | SHF_STRINGS, "one", 4);
+    fixture.draft.sections[strings].size_from = LKMFS_FROM_INFERRED;
+    fixture_restore();
+    expect_section(text, 3, R_X86_64_32S, strings, 4);
+    cr_assert_eq(fixture.draft.sections[strings].size, 5);
+    expect_bytes(strings, 0, "one\0", 5);
+}
+
+Test(x86_code, end_of_strings_that_is_known_is_no_string)
+{
+    uint8_t code[] = {0x48, 0xc7, 0xc7, 0, 0, 0, 0};
+    put_le32(code + 3, (uint32_t)(RODATA + 4));
+    fixture_text(code, sizeof(code));
+    uint32_t strings = fixture_section(".rodata.str1.1", RODATA, SHF_MERGE | SHF_STRINGS, "one", 4);
+    fixture.draft.sections[strings].size_from = LKMFS_FROM_RESTORED;
+    fixture_restore();
+    cr_assert_eq(fixture.draft.sections[strings].size, 4);
+}
+
+/* The trampoline of a tracepoint with one probe leads to the probe; in the file it leads to what calls all of them. */
+Test(x86_code, trampoline_of_a_tracepoint)
+{
+    uint8_t code[64], trampoline[8] = {0xe9, 0, 0, 0, 0, 0x0f, 0xb9, 0xcc};
+    memset(code, 0x90, sizeof(code));
+    put_le32(trampoline + 1, (uint32_t)(TEXT + 32 - TEXT - 0x1000 - 5));
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t calls = fixture_section(".static_call.text", TEXT + 0x1000, SHF_EXECINSTR, trampoline, sizeof(trampoline));
+    fixture_symbol("probe", text, 32, 16, STB_LOCAL, STT_FUNC);
+    fixture_symbol("__traceiter_event", text, 48, 16, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("__SCT__tp_func_event", calls, 0, 0, STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    const struct draft_relocation *jump = fixture_relocation(calls, 1);
+    cr_assert(jump && jump->type == R_X86_64_PC32 && jump->target.kind == DRAFT_TARGET_SYMBOL);
+    cr_assert_str_eq(fixture.draft.symbols[jump->target.index].name, "__traceiter_event");
+}
+
 Test(x86_code, undecodable_bytes_are_left_and_told)
 {
     uint8_t code[] = {0x06, 0x06, 0xe8, 0, 0, 0, 0};

@@ -6,6 +6,7 @@
 
 #include "object/x86_64/code.h"
 #include "object/x86_64/decode.h"
+#include "object/x86_64/sites.h"
 
 #define PERCPU_FIRST 0x1000 /* smaller values are constants, gs:0x28 the stack canary */
 
@@ -51,6 +52,8 @@ static void do_branch(const struct sweep *s)
 {
     uint64_t to = next_address(s) + (uint64_t)s->in.imm;
     struct target target;
+    if (strcmp(s->section->name, ".static_call.text") == 0)
+        to = static_call_default(s->r, s->section->address + s->offset, to);
     if (!target_find(s->r, to, -4, TARGET_EXACT, &target))
         restore_failed(s->r, RULE_CODE, s->section->address + s->offset, "a branch to nothing that is known");
     else if (target.section == DRAFT_NONE)
@@ -116,7 +119,7 @@ static void do_imm32(const struct sweep *s)
 static void do_word64(const struct sweep *s, unsigned field, uint64_t value)
 {
     struct target target;
-    if (target_find(s->r, value, 0, TARGET_EXACT, &target))
+    if (target_before(s->r, value, &target) || target_find(s->r, value, 0, TARGET_EXACT, &target))
         put(s, field, R_X86_64_64, &target);
 }
 

@@ -206,7 +206,7 @@ void restore_data(struct restore *r)
     for (uint32_t i = 0; i < r->draft->section_count; i++) {
         const struct draft_section *section = section_at(r, i);
         if (!section->data || !section->address || !section->in_memory || section->flags & SHF_EXECINSTR ||
-            !(section->flags & SHF_ALLOC) || table_shape(section->name) || is_plain(section))
+            !(section->flags & SHF_ALLOC) || r->is_table[i] || is_plain(section))
             continue;
         if (strcmp(section->name, ".gnu.linkonce.this_module") == 0)
             restore_this_module(r, i);

@@ -29,7 +29,7 @@ static void read_operands(const ZydisDecodedInstruction *in, struct instruction 
     }
 }
 
-bool decode(const uint8_t *bytes, size_t size, struct instruction *ret)
+bool decode_any(const uint8_t *bytes, size_t size, struct instruction *ret)
 {
     static _Thread_local ZydisDecoder decoder;
     static _Thread_local bool ready;
@@ -44,4 +44,9 @@ bool decode(const uint8_t *bytes, size_t size, struct instruction *ret)
     read_prefixes(&in, ret);
     read_operands(&in, ret);
     return true;
+}
+
+bool decode(const uint8_t *bytes, size_t size, struct instruction *ret)
+{
+    return decode_quick(bytes, size, ret) || decode_any(bytes, size, ret);
 }

@@ -89,6 +89,7 @@ static void restore(const struct machine_context *context, struct draft *draft)
         restore_code(&r);
         restore_tables(&r);
         restore_data(&r);
+        restore_last_strings(&r);
         restore_report(&r);
         draft->out_of_memory |= r.out_of_memory;
     }

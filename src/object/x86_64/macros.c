@@ -72,12 +72,76 @@ static bool matches(const struct restore *r, const struct macro *macro, const st
     return false;
 }
 
+/* One instruction that took the place of another on the same operand. */
+struct variant {
+    uint8_t prefix, opcode, reg; /* of the replacement: a byte before 0f or 0, the byte after it, modrm.reg */
+    uint8_t original_prefix, original_opcode, original_reg;
+};
+
+static const struct variant variants[] = {
+    {0, 0x0d, 1, 0, 0x18, 1},       /* prefetchw for prefetcht0 */
+    {0, 0x18, 0, 0, 0x18, 1},       /* prefetchnta for prefetcht0 */
+    {0x66, 0xae, 7, 0x3e, 0xae, 7}, /* clflushopt for clflush with a ds prefix */
+};
+
+/* Offset of the opcode behind 0f in the entry's replacement, when it is `variant`; 0 if not. */
+static size_t variant_opcode(const struct alternative *entry, const struct variant *variant, struct instruction *in)
+{
+    if (!entry->bytes || !decode(entry->bytes, entry->size, in) || in->length != entry->size)
+        return 0;
+    size_t at = variant->prefix ? 1 : 0;
+    if (at && entry->bytes[0] != variant->prefix)
+        return 0;
+    at += at < in->length && (entry->bytes[at] & 0xf0) == 0x40; /* REX */
+    if (at + 2 >= in->length || entry->bytes[at] != 0x0f || entry->bytes[at + 1] != variant->opcode)
+        return 0;
+    return (entry->bytes[at + 2] >> 3 & 7) == variant->reg ? at + 1 : 0;
+}
+
+/* Writes what the variant replaced; a field relative to the next instruction is moved to the site. */
+static void undo_variant(const struct alternative *entry, const struct variant *variant, size_t opcode,
+                         const struct instruction *in, uint8_t *bytes)
+{
+    memcpy(bytes, entry->bytes, in->length);
+    if (variant->prefix)
+        bytes[0] = variant->original_prefix;
+    bytes[opcode] = variant->original_opcode;
+    bytes[opcode + 1] = (uint8_t)((bytes[opcode + 1] & ~0x38u) | (unsigned)variant->original_reg << 3);
+    if (in->rip && in->disp_size == 4)
+        put_le32(bytes + in->disp_offset, le32(bytes + in->disp_offset) + (uint32_t)(entry->replacement - entry->site));
+}
+
 static void fill(struct original *ret, const uint8_t *bytes, size_t size, size_t length)
 {
     ret->size = length;
     memset(ret->bytes, 0x90, length);
     for (size_t i = 0; i < size && i < length; i++)
         ret->bytes[i] = bytes[i];
+}
+
+/* The original by the instruction that replaces it: the same on other hardware, or the indirect branch of a thunk. */
+static bool derive_original(const struct restore *r, const struct alternative_group *group, struct original *ret)
+{
+    uint8_t bytes[ALTERNATIVE_MAX];
+    for (size_t i = 0; i < group->count; i++) {
+        const struct alternative *entry = &group->entries[i];
+        size_t size = 0;
+        for (size_t k = 0; size == 0 && k < sizeof(variants) / sizeof(*variants); k++) {
+            struct instruction in;
+            size_t opcode = variant_opcode(entry, &variants[k], &in);
+            if (opcode == 0)
+                continue;
+            undo_variant(entry, &variants[k], opcode, &in, bytes);
+            size = in.length;
+        }
+        if (size == 0 && entry->size == 5)
+            size = plain_branch(r, entry->bytes, entry->replacement, bytes);
+        if (size == 0 || size > group->length)
+            continue;
+        fill(ret, bytes, size, group->length);
+        return true;
+    }
+    return false;
 }
 
 /* Code without original: it is there or not, as features say. */
@@ -110,6 +174,8 @@ bool alternative_original(const struct restore *r, const struct alternative_grou
         ret->import = macros[i].import;
         return true;
     }
+    if (derive_original(r, group, ret))
+        return true;
     if (is_stuffing(group->length)) {
         const uint8_t jump[2] = {0xeb, (uint8_t)(group->length - 2)};
         fill(ret, jump, sizeof(jump), group->length);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/overflow.h"
+#include "object/x86_64/tables.h"
 
 #define DOUBTS_PER_RULE 4
 #define INIT_MAX        0x1000000 /* largest freed part that is believed */
@@ -105,13 +106,16 @@ static bool allocate(struct restore *r)
 {
     const struct draft *draft = r->draft;
     r->spans = calloc(draft->section_count + 1, sizeof(*r->spans));
+    r->is_table = calloc(draft->section_count + 1, sizeof(*r->is_table));
     r->init = calloc(draft->section_count + 1, sizeof(*r->init));
     r->places = calloc(draft->symbol_count + 1, sizeof(*r->places));
     r->globals = calloc(draft->symbol_count + 1, sizeof(*r->globals));
+    r->last_empty = calloc(draft->section_count + 1, sizeof(*r->last_empty));
     r->owned = calloc(draft->section_count + 1, sizeof(*r->owned));
     r->imports = import_cache(r->context->name_count);
     r->imports_direct = import_cache(r->context->name_count);
-    if (!r->spans || !r->init || !r->places || !r->globals || !r->owned || !r->imports || !r->imports_direct)
+    if (!r->spans || !r->is_table || !r->init || !r->places || !r->globals || !r->last_empty || !r->owned ||
+        !r->imports || !r->imports_direct)
         return false;
     for (uint32_t i = 0; i < draft->section_count; i++)
         if (is_code(section_at(r, i)) && !(r->owned[i] = calloc(section_at(r, i)->size + 1, 1)))
@@ -124,8 +128,12 @@ bool restore_init(struct restore *r, const struct machine_context *context, stru
     *r = (struct restore){.context = context, .draft = draft, .percpu_section = DRAFT_NONE, .cold_section = DRAFT_NONE};
     if (!allocate(r))
         return false;
-    for (uint32_t i = 0; i < draft->section_count; i++)
+    for (uint32_t i = 0; i < draft->section_count; i++) {
+        r->is_table[i] = table_shape(section_at(r, i)->name) != NULL;
         map_section(r, i);
+    }
+    if (!section_named(r, ".orc_unwind", &r->orc_section))
+        r->orc_section = DRAFT_NONE;
     map_percpu(r);
     qsort(r->spans, r->span_count, sizeof(*r->spans), by_start);
     qsort(r->init, r->init_count, sizeof(*r->init), by_start);
@@ -139,7 +147,9 @@ void restore_free(struct restore *r)
     for (size_t i = 0; r->owned && i < r->draft->section_count; i++)
         free(r->owned[i]);
     free(r->owned);
+    free(r->last_empty);
     free(r->spans);
+    free(r->is_table);
     free(r->init);
     free(r->places);
     free(r->globals);
@@ -247,4 +257,18 @@ void relocate_import(struct restore *r, uint32_t section, uint64_t offset, uint3
     }
     struct draft_target target = {DRAFT_TARGET_IMPORT, import, addend};
     draft_add_relocation(r->draft, section, offset, type, target, from);
+}
+
+void restore_last_strings(struct restore *r)
+{
+    for (uint32_t i = 0; i < r->draft->section_count; i++) {
+        struct draft_section *section = section_at(r, i);
+        uint8_t *data = r->last_empty[i] ? realloc(section->data, section->size + 1) : NULL;
+        if (data) {
+            section->data = data;
+            section->data[section->size++] = 0;
+            section->size_rule = "an empty string that something points to";
+        }
+        r->out_of_memory |= r->last_empty[i] && !data;
+    }
 }

@@ -49,6 +49,7 @@ struct restore {
     struct draft *draft;
     struct span *spans; /* sections with bytes or .bss in live regions, ascending by address; empty ones left out */
     size_t span_count;
+    bool *is_table;    /* by section: its name is that of a table (tables.h) */
     struct span *init; /* the freed .init sections */
     size_t init_count;
     uint64_t percpu, percpu_end;
@@ -59,6 +60,8 @@ struct restore {
     size_t global_count;
     uint32_t cold_section;    /* section whose objects' .text.unlikely lies behind their .text, DRAFT_NONE if none */
     uint64_t cold_start;      /* offset where that begins */
+    uint32_t orc_section;     /* .orc_unwind if it has bytes, else DRAFT_NONE */
+    bool *last_empty;         /* a section: something points to its end, where only an empty string can be */
     uint8_t **owned;          /* a section: one byte a byte that a patch rule restored; NULL where it has no code */
     uint32_t *imports;        /* by index of the import name; DRAFT_NONE until used */
     uint32_t *imports_direct; /* the same for the `direct` names */
@@ -123,6 +126,9 @@ void restore_report(struct restore *r);
 void relocate_import(struct restore *r, uint32_t section, uint64_t offset, uint32_t type, const char *name,
                      int64_t addend, enum lkmfs_provenance from);
 
+/* Adds the empty strings that were found at the end of sections: among the zeros behind they could not be seen. */
+void restore_last_strings(struct restore *r);
+
 /* cold.c: finds cold_section and cold_start. */
 void restore_find_cold(struct restore *r);
 
@@ -152,6 +158,12 @@ bool target_percpu(struct restore *r, uint64_t address, int64_t bias, struct tar
 
 /* The import at exactly `address`. */
 bool target_import(struct restore *r, uint64_t address, int64_t bias, struct target *ret);
+
+/*
+ * An object of the module less a constant: the one that follows `address`, unless one begins there. Compilers of kernel
+ * code move such a difference with 64 bits, as the memory model lets 32 hold no more than the object and what follows.
+ */
+bool target_before(struct restore *r, uint64_t address, struct target *ret);
 
 /* Adds the relocation for `target` and zeroes its field of 4 or 8 bytes. */
 void relocate(struct restore *r, uint32_t section, uint64_t offset, uint32_t type, const struct target *target);

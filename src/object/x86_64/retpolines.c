@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/cursor.h"
 #include "object/x86_64/nops.h"
 #include "object/x86_64/sites.h"
 
@@ -53,6 +54,20 @@ static bool register_of_thunk(const struct restore *r, uint64_t target, unsigned
         return true;
     return !name && !r->context->view.in_module(r->context->view.handle, target) &&
            context_read(r->context, target, code, sizeof(code)) && indirect_length(code, sizeof(code), 0xe0, reg);
+}
+
+size_t plain_branch(const struct restore *r, const uint8_t *code, uint64_t address, uint8_t *ret)
+{
+    unsigned reg;
+    uint64_t to = address + 5 + (uint64_t)(int64_t)(int32_t)le32(code + 1);
+    if ((code[0] != 0xe8 && code[0] != 0xe9) || !register_of_thunk(r, to, &reg))
+        return 0;
+    size_t size = 0;
+    if (reg >= 8)
+        ret[size++] = 0x41;
+    ret[size++] = 0xff;
+    ret[size++] = (uint8_t)((code[0] == 0xe8 ? 0xd0 : 0xe0) | (reg & 7));
+    return size;
 }
 
 static bool match_thunk(const struct restore *r, const struct site *site, struct retpoline *ret)

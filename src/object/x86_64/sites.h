@@ -40,6 +40,12 @@ uint64_t branch_target(const struct site *site, size_t length);
 void site_write_branch(struct restore *r, const struct site *site, size_t skip, const uint8_t *opcode, size_t size,
                        const char *name);
 
+/*
+ * Writes the indirect branch, call or jump, of 2 or 3 bytes whose thunk the 5 bytes of code at `address` branch to
+ * (retpolines.c). Returns its size, 0 when they branch to no such thunk.
+ */
+size_t plain_branch(const struct restore *r, const uint8_t *code, uint64_t address, uint8_t *ret);
+
 /* Whether `name` (or NULL) is a return thunk of any mitigation (returns.c). */
 bool is_return_thunk(const char *name);
 
@@ -55,6 +61,12 @@ struct static_call {
 
 /* Reads the entry of .static_call_sites; false when its key is nothing known. */
 bool static_call_read(struct restore *r, const struct site_entry *entry, struct static_call *ret);
+
+/*
+ * Where the trampoline at `address` leads in the file, which leads to `now` in memory: those of tracepoints to the
+ * function that calls all probes, until there is one probe alone (DECLARE_TRACE(), include/linux/tracepoint.h).
+ */
+uint64_t static_call_default(const struct restore *r, uint64_t address, uint64_t now);
 
 /* What a jump label names (jump_labels.c). */
 struct jump_label {

@@ -58,6 +58,18 @@ bool static_call_read(struct restore *r, const struct site_entry *entry, struct 
     return true;
 }
 
+uint64_t static_call_default(const struct restore *r, uint64_t address, uint64_t now)
+{
+    static const char trampoline[] = "__SCT__tp_func_", iterator[] = "__traceiter_";
+    const char *name = own_symbol(r, address, trampoline);
+    for (size_t i = 0; name && i < r->place_count; i++) {
+        const char *other = r->draft->symbols[r->places[i].symbol].name;
+        if (has_prefix(other, iterator) && strcmp(other + sizeof(iterator) - 1, name + sizeof(trampoline) - 1) == 0)
+            return r->places[i].address;
+    }
+    return now;
+}
+
 /* Whether a call or jump leads where the key says now, by way of the trampoline, or into the padding before it. */
 static bool leads_to_function(const struct restore *r, const struct static_call *call, uint64_t target)
 {

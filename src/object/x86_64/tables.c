@@ -82,8 +82,7 @@ static uint64_t relative(const struct field_place *field)
 /* An unwind entry for nothing that lies where a code section ends belongs to that section, not to the next one. */
 static bool find_orc(struct restore *r, const struct field_place *field, uint64_t address, struct target *ret)
 {
-    uint32_t index;
-    const struct draft_section *orc = section_named(r, ".orc_unwind", &index);
+    const struct draft_section *orc = r->orc_section == DRAFT_NONE ? NULL : section_at(r, r->orc_section);
     uint64_t at = field->from / 4 * ORC_ENTRY;
     bool found = target_find(r, address, 0, TARGET_TABLE | TARGET_LABEL, ret);
     if (!orc || at + ORC_ENTRY > orc->size || le32(orc->data + at) != 0)

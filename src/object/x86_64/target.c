@@ -12,7 +12,8 @@
 
 #define NEAR_EXPORT 0x8000 /* farthest member of an exported struct */
 #define NEAR_PERCPU 0x2000
-#define OVERSHOOT   0x40 /* how far beside an array a pointer to it may lie */
+#define OVERSHOOT   0x40   /* how far beside an array a pointer to it may lie */
+#define UNDERSHOOT  0x1000 /* how far before an object a constant that is subtracted may lead */
 
 /* Every way of finding a target as one function, tried in order. */
 typedef bool find_fn(struct restore *r, uint64_t address, unsigned want, struct target *ret);
@@ -70,7 +71,7 @@ static bool find_neighbour(const struct restore *r, uint64_t address, uint32_t t
     const struct span *before = NULL, *after = NULL;
     for (size_t i = 0; i < r->span_count; i++) {
         const struct span *span = &r->spans[i];
-        if (span->section == table || table_shape(section_at(r, span->section)->name))
+        if (span->section == table || r->is_table[span->section])
             continue;
         if (span->end <= address)
             before = span;
@@ -98,7 +99,7 @@ static bool find_own(struct restore *r, uint64_t address, unsigned want, struct 
     }
     if (section == DRAFT_NONE)
         return false;
-    if (!(want & TARGET_TABLE) && table_shape(section_at(r, section)->name) && !global_at(r, address) &&
+    if (!(want & TARGET_TABLE) && r->is_table[section] && !global_at(r, address) &&
         !is_pointed_to(section_at(r, section)->name) && find_neighbour(r, address, section, ret))
         return true;
     *ret = in_section(r, section, address);
@@ -171,12 +172,25 @@ static bool find_import(struct restore *r, uint64_t address, unsigned want, stru
     return index != SIZE_MAX && r->context->names[index].address == address && import_by_index(r, index, 0, ret);
 }
 
+/*
+ * Nobody points past strings but at an empty one, whose NUL its size was inferred without. Where the next section
+ * begins at once there is no room for it.
+ */
+static void note_last_string(struct restore *r, size_t span)
+{
+    const struct draft_section *section = section_at(r, r->spans[span].section);
+    bool is_bound = span + 1 < r->span_count && r->spans[span + 1].start <= r->spans[span].end;
+    if (section->flags & SHF_STRINGS && section->size > 1 && section->size_from == LKMFS_FROM_INFERRED && !is_bound)
+        r->last_empty[r->spans[span].section] = true;
+}
+
 static bool find_own_end(struct restore *r, uint64_t address, unsigned want, struct target *ret)
 {
     if (want & TARGET_EXACT)
         return false;
     for (size_t i = 0; i < r->span_count; i++) {
         if (r->spans[i].end == address) {
+            note_last_string(r, i);
             *ret = in_section(r, r->spans[i].section, address);
             return true;
         }
@@ -233,6 +247,21 @@ bool target_percpu(struct restore *r, uint64_t address, int64_t bias, struct tar
     if (distance >= NEAR_PERCPU || !import_by_index(r, index, distance, ret))
         return false;
     ret->draft.addend += bias;
+    return true;
+}
+
+bool target_before(struct restore *r, uint64_t address, struct target *ret)
+{
+    size_t i = place_from(r->places, r->place_count, address);
+    if (i == r->place_count || r->places[i].address == address || r->places[i].address - address >= UNDERSHOOT)
+        return false;
+    const struct draft_symbol *symbol = &r->draft->symbols[r->places[i].symbol];
+    if (is_code(section_at(r, symbol->section)) || strncmp(section_at(r, symbol->section)->name, ".init", 5) == 0)
+        return false;
+    *ret = in_section(r, symbol->section, r->places[i].address);
+    name_global(r, r->places[i].address, ret);
+    ret->draft.addend -= (int64_t)(r->places[i].address - address);
+    ret->from = LKMFS_FROM_INFERRED;
     return true;
 }
 

@@ -58,6 +58,7 @@ class Environment:
     images: list[Image]
     work: Path
     project: Path
+    stress_seconds: int = 30
     _extracted: dict[tuple[Path, str], Path] = field(default_factory=dict)
 
     @property

@@ -70,8 +70,8 @@ def unmount_all(folder: Path) -> None:
             raise Failure(f"can't unmount {folder}")
 
 
-def daemons_of(folder: Path) -> list[int]:
-    """Processes that serve `folder`: their command line names it, which is a new folder of this run."""
+def processes_of(folder: Path) -> list[int]:
+    """Processes of a mount on `folder`: their command line names it, which is a new folder of this run."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -84,10 +84,27 @@ def daemons_of(folder: Path) -> list[int]:
     return found
 
 
+def parent_of(process: int) -> int:
+    """The process that started it."""
+    return int((Path("/proc") / str(process) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+
+
+def daemons_of(folder: Path) -> list[int]:
+    """Guards of mounts on `folder`: the processes that mount and unmount."""
+    processes = processes_of(folder)
+    return [process for process in processes if parent_of(process) not in processes]
+
+
+def servers_of(folder: Path) -> list[int]:
+    """The processes that read the image and answer the kernel, each started by its guard."""
+    processes = processes_of(folder)
+    return [process for process in processes if parent_of(process) in processes]
+
+
 class Mounted:
     """A mount by `lkmfs mount -f`, whose exit code and messages are checked at the end (so that sanitizers speak)."""
 
-    def __init__(self, environment: Environment, image: Path, options: str = "") -> None:
+    def __init__(self, environment: Environment, image: Path | str, options: str = "") -> None:
         require_fuse()
         self.folder = environment.folder("mount")
         self.command = [environment.lkmfs, "mount", image, self.folder, "-f", *(["-o", options] if options else [])]

@@ -30,6 +30,7 @@ class Kernel:
 
 CLOUD = "linux-image-cloud-amd64"
 FULL = "linux-image-amd64"
+RT = "linux-image-rt-amd64"
 
 KERNELS = {kernel.name: kernel for kernel in (
     Kernel("debian-6.1", "bookworm", CLOUD, formats=("elf", "lime")),
@@ -39,5 +40,9 @@ KERNELS = {kernel.name: kernel for kernel in (
     Kernel("debian-6.1-full", "bookworm", FULL, memory=1024, modules=modulelists.FULL, seconds=900),
     Kernel("debian-6.12-full", "bookworm-backports", FULL, cpu=_INTEL, memory=1024, modules=modulelists.FULL,
            seconds=900),
+    Kernel("debian-6.12-rt", "trixie", RT, cpu=_INTEL, cmdline="nokaslr"),
+    Kernel("debian-trixie", "trixie", CLOUD),
+    Kernel("debian-trixie-backports", "trixie-backports", CLOUD, cpu=_INTEL, cmdline="nopti"),
+    Kernel("debian-experimental", "experimental", CLOUD),
 )}
 DEFAULT = ("debian-6.1", "debian-6.12", "debian-5.10", "debian-sid")
