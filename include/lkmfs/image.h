@@ -100,6 +100,9 @@ bool lkmfs_image_prefetches(const struct lkmfs_image *image);
  */
 void lkmfs_image_prefetch(const struct lkmfs_image *image, const struct lkmfs_range *ranges, size_t count);
 
+/* Compressed blocks that turned out to be damaged since the image was opened; their memory can't be read. */
+uint64_t lkmfs_image_damaged(const struct lkmfs_image *image);
+
 /* Bytes read from the image file since it was opened, for `lkmfs info` and the benchmarks. */
 uint64_t lkmfs_image_bytes_read(const struct lkmfs_image *image);
 

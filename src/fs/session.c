@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -95,6 +96,13 @@ bool lkmfs_session_open(const char *path, const struct lkmfs_session_options *op
         lkmfs_session_close(session);
         return false;
     }
+    uint64_t damaged = lkmfs_image_damaged(session->image);
+    if (damaged)
+        lkmfs_log_add(session->log, LKMFS_LOG_DOUBT,
+                      "image: %" PRIu64
+                      " compressed blocks that were needed are damaged or lie about their size; their "
+                      "memory is missing",
+                      damaged);
     session->log_text = lkmfs_log_text(session->log);
     session->doubts = lkmfs_log_doubts(session->log);
     if (!session->log_text) {

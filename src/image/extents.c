@@ -174,6 +174,8 @@ static size_t chunk_unpack(void *context, uint64_t key, uint8_t *block)
     if (packed && image_file_read(chunk->file, key, packed, chunk->packed) == chunk->packed)
         size = image_unpack(chunk->packing, packed, chunk->packed, block, chunk->size);
     free(packed);
+    if (size < chunk->size)
+        atomic_fetch_add_explicit(&chunk->file->damaged, 1, memory_order_relaxed);
     return size;
 }
 

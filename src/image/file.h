@@ -43,6 +43,7 @@ struct image_file {
     uint64_t size; /* bytes */
     time_t mtime;
     _Atomic uint64_t bytes_read;
+    _Atomic uint64_t damaged; /* compressed blocks that could not be unpacked so far */
 };
 
 /*

@@ -199,6 +199,11 @@ void lkmfs_image_prefetch(const struct lkmfs_image *image, const struct lkmfs_ra
         image_extents_prefetch(&image->extents, image->file, ranges, count);
 }
 
+uint64_t lkmfs_image_damaged(const struct lkmfs_image *image)
+{
+    return atomic_load_explicit(&image->file->damaged, memory_order_relaxed);
+}
+
 uint64_t lkmfs_image_bytes_read(const struct lkmfs_image *image)
 {
     return atomic_load_explicit(&image->file->bytes_read, memory_order_relaxed);

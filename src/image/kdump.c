@@ -122,31 +122,6 @@ static bool kdump_prepare(struct lkmfs_image *image, struct kdump *kdump, struct
     return listed && kdump->cache;
 }
 
-static bool kdump_open(struct lkmfs_image *image, struct lkmfs_log *log, struct lkmfs_error *err)
-{
-    struct kdump *kdump = calloc(1, sizeof(*kdump));
-    if (!kdump)
-        return lkmfs_fail_memory(err);
-    image->state = kdump;
-    if (!kdump_read_header(image, &kdump->header, log, err))
-        return false;
-    if (!kdump_prepare(image, kdump, log))
-        return lkmfs_fail_memory(err);
-    if (!kdump_find_parts(image->file, &kdump->header, kdump->held, kdump->bitmap_size, &kdump->parts,
-                          &kdump->part_count, err))
-        return false;
-    if (kdump->part_count > 1)
-        lkmfs_log_add(log, LKMFS_LOG_NOTE, "kdump: split into %zu files", kdump->part_count);
-
-    lkmfs_log_add(log, LKMFS_LOG_NOTE, "kdump: header version %" PRIu32 ", dump level %" PRIu32, kdump->header.version,
-                  kdump->header.dump_level);
-    if (kdump->header.kdump && kdump->header.status & KDUMP_STATUS_INCOMPLETE)
-        lkmfs_log_add(log, LKMFS_LOG_DOUBT, "kdump: it was not written to its end (disk full?); pages are missing");
-    if (kdump->header.dump_level & ~(uint32_t)KDUMP_LEVEL_ZEROS)
-        lkmfs_log_add(log, LKMFS_LOG_NOTE, "kdump: pages of some kinds were left out when it was written");
-    return true;
-}
-
 static uint64_t kdump_rank(const struct kdump *kdump, uint64_t page)
 {
     size_t byte = (size_t)(page / 8);
@@ -186,31 +161,96 @@ static bool kdump_read_exact(const struct lkmfs_image *image, const struct kdump
     return got == size;
 }
 
+struct descriptor {
+    uint64_t offset;
+    uint32_t size, flags;
+};
+
+static bool kdump_read_descriptor(const struct lkmfs_image *image, const struct kdump_part *part, uint64_t page,
+                                  struct descriptor *ret)
+{
+    const struct kdump *kdump = image->state;
+    uint8_t bytes[DESCRIPTOR_SIZE];
+    uint64_t at = part->table + (kdump_rank(kdump, page) - kdump_rank(kdump, part->first)) * DESCRIPTOR_SIZE;
+    if (!kdump_read_exact(image, part, at, bytes, sizeof(bytes)))
+        return false;
+    struct cursor cursor = cursor_over(bytes, sizeof(bytes));
+    ret->offset = cursor_u64(&cursor);
+    ret->size = cursor_u32(&cursor);
+    ret->flags = cursor_u32(&cursor);
+    return true;
+}
+
+/* Unpacks a page; 0 when it is damaged, or lies about its size. */
+static size_t kdump_unpack(const struct lkmfs_image *image, uint64_t page, uint8_t *block)
+{
+    const struct kdump *kdump = image->state;
+    const struct kdump_part *part = kdump_part_of(kdump, page);
+    uint32_t block_size = kdump->header.block_size;
+    struct descriptor descriptor;
+    if (!kdump_read_descriptor(image, part, page, &descriptor) || descriptor.size == 0 ||
+        descriptor.size > 2 * block_size) /* no codec makes so much of a page */
+        return 0;
+    uint8_t *packed = malloc(descriptor.size);
+    size_t unpacked = 0;
+    if (!packed)
+        image_failure_note(descriptor.offset, ENOMEM);
+    if (packed && kdump_read_exact(image, part, descriptor.offset, packed, descriptor.size))
+        unpacked = image_unpack(packing_of(descriptor.flags), packed, descriptor.size, block, block_size);
+    free(packed);
+    return unpacked == block_size ? block_size : 0;
+}
+
 static size_t kdump_fill(void *context, uint64_t page, uint8_t *block)
 {
     const struct lkmfs_image *image = context;
-    const struct kdump *kdump = image->state;
-    uint32_t block_size = kdump->header.block_size;
-    uint8_t bytes[DESCRIPTOR_SIZE];
-    const struct kdump_part *part = kdump_part_of(kdump, page);
-    uint64_t at = part->table + (kdump_rank(kdump, page) - kdump_rank(kdump, part->first)) * DESCRIPTOR_SIZE;
-    if (!kdump_read_exact(image, part, at, bytes, sizeof(bytes)))
-        return 0;
+    size_t size = kdump_unpack(image, page, block);
+    if (size == 0)
+        atomic_fetch_add_explicit(&image->file->damaged, 1, memory_order_relaxed);
+    return size;
+}
 
-    struct cursor cursor = cursor_over(bytes, sizeof(bytes));
-    uint64_t offset = cursor_u64(&cursor);
-    uint32_t size = cursor_u32(&cursor);
-    uint32_t flags = cursor_u32(&cursor);
-    if (size == 0 || size > 2 * block_size) /* no codec makes so much of a page */
-        return 0;
-    uint8_t *packed = malloc(size);
-    size_t unpacked = 0;
-    if (!packed)
-        image_failure_note(offset, ENOMEM);
-    if (packed && kdump_read_exact(image, part, offset, packed, size))
-        unpacked = image_unpack(packing_of(flags), packed, size, block, block_size);
-    free(packed);
-    return unpacked == block_size ? block_size : 0; /* a page that lies about its size is damaged */
+/* Makes a doubt of a part whose last page is not in its file: one look, for all pages would be too many. */
+static void kdump_check_end(const struct lkmfs_image *image, const struct kdump_part *part, struct lkmfs_log *log)
+{
+    const struct kdump *kdump = image->state;
+    struct descriptor descriptor;
+    uint64_t page = part->end;
+    while (page > part->first && !bit_is_set(kdump->held, page - 1))
+        page--;
+    if (page == part->first)
+        return;
+    if (!kdump_read_descriptor(image, part, page - 1, &descriptor) ||
+        !range_fits(descriptor.offset, descriptor.size, part->file->size))
+        lkmfs_log_add(log, LKMFS_LOG_DOUBT,
+                      "kdump: %s is cut short: its last page lies past its end, and so may others", part->file->path);
+}
+
+static bool kdump_open(struct lkmfs_image *image, struct lkmfs_log *log, struct lkmfs_error *err)
+{
+    struct kdump *kdump = calloc(1, sizeof(*kdump));
+    if (!kdump)
+        return lkmfs_fail_memory(err);
+    image->state = kdump;
+    if (!kdump_read_header(image, &kdump->header, log, err))
+        return false;
+    if (!kdump_prepare(image, kdump, log))
+        return lkmfs_fail_memory(err);
+    if (!kdump_find_parts(image->file, &kdump->header, kdump->held, kdump->bitmap_size, &kdump->parts,
+                          &kdump->part_count, err))
+        return false;
+    if (kdump->part_count > 1)
+        lkmfs_log_add(log, LKMFS_LOG_NOTE, "kdump: split into %zu files", kdump->part_count);
+
+    for (size_t i = 0; i < kdump->part_count; i++)
+        kdump_check_end(image, &kdump->parts[i], log);
+    lkmfs_log_add(log, LKMFS_LOG_NOTE, "kdump: header version %" PRIu32 ", dump level %" PRIu32, kdump->header.version,
+                  kdump->header.dump_level);
+    if (kdump->header.kdump && kdump->header.status & KDUMP_STATUS_INCOMPLETE)
+        lkmfs_log_add(log, LKMFS_LOG_DOUBT, "kdump: it was not written to its end (disk full?); pages are missing");
+    if (kdump->header.dump_level & ~(uint32_t)KDUMP_LEVEL_ZEROS)
+        lkmfs_log_add(log, LKMFS_LOG_NOTE, "kdump: pages of some kinds were left out when it was written");
+    return true;
 }
 
 static size_t kdump_pread(const struct lkmfs_image *image, uint64_t phys, void *buffer, size_t size)

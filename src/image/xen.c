@@ -112,6 +112,7 @@ static bool xen_read_numbers(struct lkmfs_image *image, const struct xen_section
         }
         done += part;
     }
+    lkmfs_log_add(log, LKMFS_LOG_NOTE, "xen: its index took one pass over %" PRIu64 " page numbers", count);
     return true;
 }
 

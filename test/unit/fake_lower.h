@@ -146,6 +146,12 @@ const struct lkmfs_range *lkmfs_image_ranges(const struct lkmfs_image *image, si
     return &range;
 }
 
+uint64_t lkmfs_image_damaged(const struct lkmfs_image *image)
+{
+    (void)image;
+    return 0;
+}
+
 uint64_t lkmfs_image_bytes_read(const struct lkmfs_image *image)
 {
     (void)image;

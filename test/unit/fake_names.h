@@ -14,6 +14,7 @@
 #define lkmfs_exports_find         fake_exports_find
 #define lkmfs_exports_open         fake_exports_open
 #define lkmfs_image_bytes_read     fake_image_bytes_read
+#define lkmfs_image_damaged        fake_image_damaged
 #define lkmfs_image_close          fake_image_close
 #define lkmfs_image_file_size      fake_image_file_size
 #define lkmfs_image_format         fake_image_format

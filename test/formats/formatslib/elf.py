@@ -56,13 +56,14 @@ def write(memory: Memory, kernel: Kernel, path: Path) -> None:
     headers = [program_header(PT_NOTE, offset, 0, 0, len(info))]
     offset += len(info) + -(offset + len(info)) % 4096
     start_of_data = offset
-    for start, end in memory.ranges:
+    ranges = [(start & -4096, -(-end // 4096) * 4096) for start, end in memory.ranges]  # as fs/proc/vmcore.c rounds them
+    for start, end in ranges:
         headers.append(program_header(PT_LOAD, offset, kernel.direct_map + start, start, end - start))
         offset += end - start
     with path.open("wb") as file:
         file.write(file_header(len(headers)) + b"".join(headers) + info)
         file.seek(start_of_data)
-        for start, end in memory.ranges:
+        for start, end in ranges:
             file.write(memory.bytes[start:end])
 
 
