@@ -74,6 +74,9 @@ void lkmfs_object_free(struct lkmfs_object *object);
 /* The finished ELF file. Owned by the object. */
 const uint8_t *lkmfs_object_bytes(const struct lkmfs_object *object, size_t *size);
 
+/* The same, owned by the caller from now on (free()); the object has no bytes any more. */
+uint8_t *lkmfs_object_take(struct lkmfs_object *object, size_t *size);
+
 /* The report, in file order. Owned by the object. */
 const struct lkmfs_section_report *lkmfs_object_sections(const struct lkmfs_object *object, size_t *count);
 /* Doubts about this object, one line each. */

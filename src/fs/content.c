@@ -8,11 +8,6 @@
 #include "fs/modules_text.h"
 #include "fs/report_html.h"
 
-static void release_object(void *object)
-{
-    lkmfs_object_free(object);
-}
-
 /* A blob that owns a malloc'd text; false for NULL. */
 static bool blob_text(struct cache_blob *blob, char *text, size_t size, struct lkmfs_error *err)
 {
@@ -22,11 +17,14 @@ static bool blob_text(struct cache_blob *blob, char *text, size_t size, struct l
     return true;
 }
 
+/* A blob that owns the file of an object, and nothing else of it. */
 static void blob_object(struct cache_blob *blob, struct lkmfs_object *object)
 {
-    blob->bytes = lkmfs_object_bytes(object, &blob->size);
-    blob->owner = object;
-    blob->release = release_object;
+    uint8_t *bytes = lkmfs_object_take(object, &blob->size);
+    blob->bytes = bytes;
+    blob->owner = bytes;
+    blob->release = free;
+    lkmfs_object_free(object);
 }
 
 /*

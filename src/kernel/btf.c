@@ -299,5 +299,6 @@ bool types_find_btf(const struct segment *segment, size_t hint, struct lkmfs_typ
         }
         pos++;
     }
-    return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, segment->address, "no BTF in the kernel image");
+    return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, segment->address, "%s",
+                      candidates ? "its BTF is torn" : "no BTF in the kernel image");
 }

@@ -38,6 +38,7 @@ struct search {
     struct lkmfs_log *log;
     struct lkmfs_error types_error; /* why a kernel that was found has no types */
     uint64_t bytes_left;            /* of kernel images that may still be read for proof */
+    bool image_seen;                /* page tables that map something like a kernel */
     bool types_missing, out_of_memory;
 };
 
@@ -187,7 +188,9 @@ static bool prove_root(void *context, const struct root_guess *guess)
         return false;
     }
     struct kernel_image image;
-    if (!kernel_image_map(space, &image) || !prove_parts(search, space, &image)) {
+    bool mapped = kernel_image_map(space, &image);
+    search->image_seen |= mapped;
+    if (!mapped || !prove_parts(search, space, &image)) {
         lkmfs_space_free(space);
         return false;
     }
@@ -215,7 +218,7 @@ static void read_vmcoreinfo(struct lkmfs_kernel *kernel)
 }
 
 static bool fail_no_kernel(const struct lkmfs_image *image, const struct lkmfs_kernel_options *options,
-                           const struct scan_sight *sight, struct lkmfs_error *err)
+                           const struct scan_sight *sight, bool image_seen, struct lkmfs_error *err)
 {
     const char *path = lkmfs_image_path(image);
     if (options && options->has_root)
@@ -223,6 +226,11 @@ static bool fail_no_kernel(const struct lkmfs_image *image, const struct lkmfs_k
                           "%s: the page table given by dtb= (0x%" PRIx64 ") maps no Linux kernel; leave the option out "
                           "to have it searched for",
                           path, options->root);
+    if (sight->banner[0] && image_seen)
+        return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, 0,
+                          "%s: holds \"%.60s...\" and page tables that map a kernel, but no sound table of its symbols "
+                          "(kallsyms): damaged, or torn while it was acquired; acquire it again",
+                          path, sight->banner);
     if (sight->banner[0])
         return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, 0,
                           "%s: holds \"%.60s...\" but no page tables that fit: a cut image, or one whose physical "
@@ -250,13 +258,15 @@ static bool kernel_find(const struct lkmfs_image *image, const struct lkmfs_kern
     }
     if (!found) {
         lkmfs_kernel_close(kernel);
-        return search.out_of_memory ? lkmfs_fail_memory(err) : fail_no_kernel(image, options, &sight, err);
+        return search.out_of_memory ? lkmfs_fail_memory(err)
+                                    : fail_no_kernel(image, options, &sight, search.image_seen, err);
     }
     if (search.types_missing) {
         (void)lkmfs_fail(
             err, LKMFS_ERROR_NOT_FOUND, 0,
-            "%s: found Linux %.80s but no types in it (%.100s): a kernel without CONFIG_DEBUG_INFO_BTF; its "
-            "struct layouts would have to come from symbols=PATH (an ISF or a vmlinux of this very kernel)",
+            "%s: found Linux %.80s but no types in it (%.100s): a kernel without CONFIG_DEBUG_INFO_BTF, or a "
+            "torn image; its struct layouts would have to come from symbols=PATH (an ISF or a vmlinux of this very "
+            "kernel)",
             lkmfs_image_path(image), kernel->release, search.types_error.message);
         lkmfs_kernel_close(kernel);
         return false;

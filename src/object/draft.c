@@ -39,6 +39,14 @@ void draft_clear(struct draft *draft)
     *draft = (struct draft){.module = draft->module};
 }
 
+void draft_drop_regions(struct draft *draft)
+{
+    for (size_t i = 0; draft->regions && i < draft->module->region_count; i++) {
+        free(draft->regions[i].bytes);
+        draft->regions[i].bytes = NULL;
+    }
+}
+
 uint32_t draft_find_section(const struct draft *draft, const char *name)
 {
     for (size_t i = 0; i < draft->section_count; i++) {

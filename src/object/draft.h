@@ -116,6 +116,9 @@ struct draft {
 /* Frees all that the draft owns, not the draft itself; safe on a zeroed one. */
 void draft_clear(struct draft *draft);
 
+/* Frees the bytes of the regions, once nothing looks at them any more. */
+void draft_drop_regions(struct draft *draft);
+
 /* Index of the section called `name`, DRAFT_NONE if there is none. */
 uint32_t draft_find_section(const struct draft *draft, const char *name);
 

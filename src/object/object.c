@@ -48,6 +48,8 @@ static bool draft_memory(const struct lkmfs_builder *builder, struct draft *draf
         symtab_add_named(&layout, builder->exports, index_of(builder, draft->module));
     }
     layout_clear(&layout);
+    if (draft->kind != LKMFS_OBJECT_LOADED)
+        draft_drop_regions(draft); /* the sections have copies */
     return ok && !draft->out_of_memory;
 }
 
@@ -149,10 +151,7 @@ static void drop_copied(struct draft *draft)
         section->relocations = NULL;
         section->relocation_count = section->relocation_capacity = 0;
     }
-    for (size_t i = 0; i < draft->module->region_count; i++) {
-        free(draft->regions[i].bytes);
-        draft->regions[i].bytes = NULL;
-    }
+    draft_drop_regions(draft);
     free(draft->symbols);
     free(draft->imports);
     free(draft->import_slots);
@@ -228,6 +227,15 @@ const uint8_t *lkmfs_object_bytes(const struct lkmfs_object *object, size_t *siz
 {
     *size = object->size;
     return object->bytes;
+}
+
+uint8_t *lkmfs_object_take(struct lkmfs_object *object, size_t *size)
+{
+    uint8_t *bytes = object->bytes;
+    *size = object->size;
+    object->bytes = NULL;
+    object->size = 0;
+    return bytes;
 }
 
 const struct lkmfs_section_report *lkmfs_object_sections(const struct lkmfs_object *object, size_t *count)

@@ -374,6 +374,14 @@ const uint8_t *lkmfs_object_bytes(const struct lkmfs_object *object, size_t *siz
     return object->bytes;
 }
 
+uint8_t *lkmfs_object_take(struct lkmfs_object *object, size_t *size)
+{
+    uint8_t *bytes = object->bytes;
+    *size = object->size;
+    object->bytes = NULL;
+    return bytes;
+}
+
 const struct lkmfs_section_report *lkmfs_object_sections(const struct lkmfs_object *object, size_t *count)
 {
     static const struct lkmfs_byte_range missing[] = {{0x1000, 0x1000}, {0x3000, 0x800}};

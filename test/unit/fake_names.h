@@ -39,6 +39,7 @@
 #define lkmfs_object_free          fake_object_free
 #define lkmfs_object_sections      fake_object_sections
 #define lkmfs_object_symbol_counts fake_object_symbol_counts
+#define lkmfs_object_take          fake_object_take
 #define lkmfs_paging_name          fake_paging_name
 #define lkmfs_provenance_name      fake_provenance_name
 #define lkmfs_space_paging         fake_space_paging

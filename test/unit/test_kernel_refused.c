@@ -52,6 +52,7 @@ Test(kernel_refused, all_types_torn)
     memset(synth_at(k, k->btf + k->btf_size / 2), 0xa5, 4096);
     struct synth_opened opened = synth_open_kernel(k, NULL);
 
+    cr_assert_not_null(strstr(opened.err.message, "torn"), "%s", opened.err.message);
     expect_message(&opened, "symbols=");
     synth_kernel_free(k);
 }
@@ -220,6 +221,18 @@ Test(kernel_refused, image_in_a_page_of_1_gib)
     (void)kernel_image_map(space, &image);
     cr_assert_eq(image.part_count, 0);
     lkmfs_space_free(space);
-    expect_message(&opened, "page tables");
+    expect_message(&opened, "kallsyms");
+    synth_kernel_free(k);
+}
+
+/* The page tables are sound, so it would be wrong to blame them. */
+Test(kernel_refused, symbols_torn)
+{
+    struct synth_kernel_options options = {.release = SYNTH_6_12};
+    struct synth_kernel *k = make(&options);
+    memset(synth_at(k, k->kallsyms_start + k->kallsyms.token_table), 0, 64);
+    struct synth_opened opened = synth_open_kernel(k, NULL);
+
+    expect_message(&opened, "kallsyms");
     synth_kernel_free(k);
 }

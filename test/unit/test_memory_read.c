@@ -190,19 +190,16 @@ Test(memory_read, strings)
     char buffer[16];
     put_text(0x5ffc, "over", 4);
     put_text(0x2000, " there", 7);
+    put_text(0x5100, "123456789012345", 16); /* exactly as long as the buffer */
+    put_text(0x5200, "1234567890123456", 17);
+    put_text(0x5300, "", 1);
     cr_assert(lkmfs_space_string(space, BASE + 0xffc, buffer, sizeof(buffer)));
     cr_assert_str_eq(buffer, "over there");
-
-    /* exactly as long as the buffer, and one longer */
-    put_text(0x5000, "123456789012345", 16);
-    cr_assert(lkmfs_space_string(space, BASE, buffer, sizeof(buffer)));
+    cr_assert(lkmfs_space_string(space, BASE + 0x100, buffer, sizeof(buffer)));
     cr_assert_str_eq(buffer, "123456789012345");
-    put_text(0x5000, "1234567890123456", 17);
-    cr_assert_not(lkmfs_space_string(space, BASE, buffer, sizeof(buffer)));
+    cr_assert_not(lkmfs_space_string(space, BASE + 0x200, buffer, sizeof(buffer)));
     cr_assert_str_eq(buffer, "");
-
-    put_text(0x5000, "", 1);
-    cr_assert(lkmfs_space_string(space, BASE, buffer, sizeof(buffer)));
+    cr_assert(lkmfs_space_string(space, BASE + 0x300, buffer, sizeof(buffer)));
     cr_assert_str_eq(buffer, "");
 }
 

@@ -32,7 +32,7 @@ Test(x86_decode, quick_says_what_the_library_says)
     static const uint8_t sibs[] = {0x00, 0x25, 0x8d, 0xe4};
     size_t known = 0, all = 0;
     for (size_t p = 0; p < sizeof(prefixes) / sizeof(*prefixes); p++) {
-        for (unsigned i = 0; i < 512 * 256 * sizeof(sibs); i++) {
+        for (unsigned i = 0; i < (512u << 8) * sizeof(sibs); i++) {
             uint8_t code[24] = {0};
             size_t at = prefixes[p][0];
             memcpy(code, prefixes[p] + 1, at);

@@ -114,12 +114,8 @@ static bool allocate(struct restore *r)
     r->owned = calloc(draft->section_count + 1, sizeof(*r->owned));
     r->imports = import_cache(r->context->name_count);
     r->imports_direct = import_cache(r->context->name_count);
-<<<<<<< HEAD
-    if (!r->spans || !r->is_table || !r->init || !r->places || !r->globals || !r->owned || !r->imports ||
-=======
-    if (!r->spans || !r->init || !r->places || !r->globals || !r->last_empty || !r->owned || !r->imports ||
->>>>>>> w-fidelity
-        !r->imports_direct)
+    if (!r->spans || !r->is_table || !r->init || !r->places || !r->globals || !r->last_empty || !r->owned ||
+        !r->imports || !r->imports_direct)
         return false;
     for (uint32_t i = 0; i < draft->section_count; i++)
         if (is_code(section_at(r, i)) && !(r->owned[i] = calloc(section_at(r, i)->size + 1, 1)))

@@ -27,7 +27,24 @@ class Bench:
 
     def seconds(self, *arguments: str | Path) -> Callable[[], float]:
         """An action that times `lkmfs arguments...`."""
-        return lambda: process.once([self.binary, *arguments])[0]
+        return lambda: process.once([self.binary, *arguments]).seconds
+
+    def extracting(self, *names: str) -> Callable[[], process.Run]:
+        """An action that extracts modules (all when none is named) into a fresh folder, which is then removed."""
+        def action() -> process.Run:
+            folder = self.work / "extracted"
+            run = process.once([self.binary, "extract", self.image, "-o", folder, *names])
+            shutil.rmtree(folder)
+            return run
+        return action
+
+    def sizes(self) -> dict[str, int]:
+        """All modules by the size of their .ko, smallest first."""
+        folder = self.work / "all"
+        process.once([self.binary, "extract", self.image, "-o", folder])
+        sizes = {path.stem: path.stat().st_size for path in folder.iterdir()}
+        shutil.rmtree(folder)
+        return dict(sorted(sizes.items(), key=lambda item: item[1]))
 
     def copy(self, name: str) -> Path:
         """A sparse copy of the image."""
@@ -61,21 +78,43 @@ def memory(bench: Bench) -> None:
                                      capture_output=True).stdout)
     count = info["modules"]["count"]
     bench.figures.add("read from the image for ls", info["image"]["bytes_read"] / (1 << 20), "MiB", 32)
-    bench.figures.add("resident memory of ls", process.once([bench.binary, "ls", bench.image])[1], "MiB", 48)
-    resident = process.once([bench.binary, "extract", bench.image, "-o", bench.work / "all"])[1]
-    bench.figures.add("resident memory of extracting everything", resident, "MiB", 128 + 256, f"{count} modules")
-    shutil.rmtree(bench.work / "all")
+    bench.figures.add("resident memory of ls", process.once([bench.binary, "ls", bench.image]).resident, "MiB", 48)
+    bench.figures.add("resident memory of extracting everything", bench.extracting()().resident, "MiB", 128 + 256,
+                      f"{count} modules")
+    point = bench.work / "mnt"
+    with mounts.lkmfs(bench.binary, bench.image, point):
+        shutil.copytree(point / "modules", bench.work / "copied")
+        bench.figures.add("resident memory of the mount after cp -r", mounts.peak_memory(point), "MiB", 128 + 256)
+    shutil.rmtree(bench.work / "copied")
 
 
 def extract(bench: Bench) -> None:
     """Rebuilding all modules."""
-    listing = json.loads(subprocess.run([bench.binary, "ls", bench.image, "--json"], check=True,
-                                        capture_output=True).stdout)
-    (seconds,) = process.medians(bench.runs, [bench.seconds("extract", bench.image, "-o", bench.work / "all")])
-    size = sum(path.stat().st_size for path in (bench.work / "all").iterdir())
-    bench.figures.add("extract, all modules", seconds, "s", None, f"{len(listing)} modules, {size >> 20} MiB")
-    bench.figures.add("extract, for 150 modules", seconds / len(listing) * 150, "s", 1.0)
-    shutil.rmtree(bench.work / "all")
+    sizes = bench.sizes()
+    for_150 = 150 / len(sizes)
+    all_of_them = bench.extracting()
+    seconds, cpu = process.medians(bench.runs, [lambda: all_of_them().seconds, lambda: all_of_them().cpu])
+    bench.figures.add("extract, all modules", seconds, "s", None,
+                      f"{len(sizes)} modules, {sum(sizes.values()) >> 20} MiB")
+    bench.figures.add("extract, for 150 modules", seconds * for_150, "s", 1.0)
+    bench.figures.add("extract, processor time for 150 modules", cpu * for_150, "s")
+
+
+def series(bench: Bench) -> None:
+    """How extract grows: with the number of modules, and with the size of one. Processor time."""
+    sizes = bench.sizes()
+    names = list(sizes)
+    counts = [count for count in (1, 10, 30, 100, 300) if count <= len(names)]
+    chosen = [names[::len(names) // count][:count] for count in counts]
+    times = process.medians(bench.runs, [lambda some=some: bench.extracting(*some)().cpu for some in chosen])
+    for count, seconds in zip(counts, times):
+        bench.figures.add(f"extract of {count} modules, processor time", seconds, "s")
+    wanted = (10_000, 100_000, 1_000_000, 10_000_000)
+    near = [min(names, key=lambda name, size=size: abs(sizes[name] - size)) for size in wanted]
+    times = process.medians(bench.runs, [lambda name=name: bench.extracting(name)().cpu for name in near])
+    for name, seconds in zip(near, times):
+        bench.figures.add("extract of one module, processor time", seconds, "s", None,
+                          f"{name}, {sizes[name] // 1000} kB")
 
 
 def scan(bench: Bench) -> None:
@@ -85,7 +124,7 @@ def scan(bench: Bench) -> None:
         file.write(bytes(1 << 20))
 
     def read_all() -> float:
-        return process.once(["dd", f"if={blind}", "of=/dev/null", f"bs={_BLOCK}", "status=none"])[0]
+        return process.once(["dd", f"if={blind}", "of=/dev/null", f"bs={_BLOCK}", "status=none"]).seconds
 
     ls, whole, hinted = process.medians(bench.runs, [bench.seconds("ls", blind), read_all, bench.seconds("ls", bench.image)])
     bench.figures.add("full scan (ls less ls with hints) / reading all", max(0.0, ls - hinted) / whole, "x", 1.5)
@@ -118,7 +157,7 @@ def copying(bench: Bench) -> None:
     def copy(source: Path) -> Callable[[], float]:
         def action() -> float:
             target = bench.work / "copied"
-            seconds = process.once(["cp", "-r", source, target])[0]
+            seconds = process.once(["cp", "-r", source, target]).seconds
             shutil.rmtree(target)
             return seconds
         return action
@@ -135,4 +174,4 @@ def copying(bench: Bench) -> None:
 
 
 CASES: dict[str, Callable[[Bench], None]] = {
-    "growth": growth, "memory": memory, "extract": extract, "scan": scan, "first-byte": first_byte, "copying": copying}
+    "growth": growth, "memory": memory, "extract": extract, "series": series, "scan": scan, "first-byte": first_byte, "copying": copying}

@@ -25,6 +25,18 @@ def lkmfs(binary: Path, image: Path, point: Path) -> Iterator[None]:
         yield
 
 
+def peak_memory(point: Path) -> float:
+    """Peak resident MiB of the lkmfs that serves a mount."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(point).encode() in (process / "cmdline").read_bytes().split(b"\0"):
+                lines = (process / "status").read_text().splitlines()
+                return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+        except (OSError, StopIteration):
+            continue    # gone, or not ours
+    return float("nan")
+
+
 @contextmanager
 def passthrough(source: Path, point: Path, work: Path) -> Iterator[bool]:
     """The folder `source` through libfuse's own example, cached for ever like ours; False where it can't be built."""

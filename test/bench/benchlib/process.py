@@ -6,10 +6,19 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 
-def once(command: Sequence[str | Path]) -> tuple[float, float]:
-    """Seconds from start to end, and peak resident MiB, of one run; output is thrown away."""
+class Run(NamedTuple):
+    """What one run of a process took."""
+
+    seconds: float      # from start to end
+    resident: float     # MiB at most
+    cpu: float          # seconds of all processors, user and system
+
+
+def once(command: Sequence[str | Path]) -> Run:
+    """Run a command to its end; its output is thrown away."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -17,7 +26,7 @@ def once(command: Sequence[str | Path]) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return seconds, usage.ru_maxrss / 1024
+    return Run(seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
 
 
 def medians(runs: int, actions: Sequence[Callable[[], float]]) -> list[float]:
