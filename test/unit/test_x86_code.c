@@ -182,6 +182,52 @@ Test(x86_code, trampoline_of_a_tracepoint)
     cr_assert_str_eq(fixture.draft.symbols[jump->target.index].name, "__traceiter_event");
 }
 
+/* Loops end where an array does, and what happens to lie there is not meant when nobody names it. */
+Test(x86_code, end_of_an_array_is_not_what_follows)
+{
+    uint8_t code[] = {
+        0x48, 0x81, 0xfb, 0, 0, 0, 0, /* cmp $array end, %rbx */
+        0x48, 0xc7, 0xc7, 0, 0, 0, 0, /* mov $named, %rdi */
+        0x48, 0x81, 0xfb, 0, 0, 0, 0, /* cmp $beyond the last section, %rbx */
+        0x48, 0x8b, 0x05, 0, 0, 0, 0, /* mov constant(%rip), %rax */
+        0x48, 0xc7, 0xc7, 0, 0, 0, 0, /* mov $end of the array before the constants, %rdi */
+        0x48, 0x81, 0xfb, 0, 0, 0, 0, /* cmp $end of an export, %rbx */
+    };
+    put_le32(code + 3, (uint32_t)(DATA + 64));
+    put_le32(code + 10, (uint32_t)(DATA + 0x100));
+    put_le32(code + 17, (uint32_t)(DATA + 0x148));
+    relative_to(code, 24, 28, RODATA + 64);
+    put_le32(code + 31, (uint32_t)(RODATA + 64));
+    put_le32(code + 38, (uint32_t)KERNEL_SECRET);
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t rodata = fixture_section(".rodata", RODATA, 0, zeros, sizeof(zeros));
+    uint32_t constants = fixture_section(".rodata.cst8", RODATA + 64, SHF_MERGE, zeros, 8);
+    uint32_t data = fixture_section(".data", DATA, SHF_WRITE, zeros, sizeof(zeros));
+    uint32_t map = fixture_section("__bpf_raw_tp_map", DATA + 64, SHF_WRITE, zeros, 32);
+    uint32_t more = fixture_section(".data.more", DATA + 0x100, SHF_WRITE, zeros, sizeof(zeros));
+    fixture_symbol("__bpf_trace_tp_map_event", map, 0, 32, STB_LOCAL, STT_OBJECT);
+    fixture_restore();
+    expect_section(text, 3, R_X86_64_32S, data, 64);
+    expect_section(text, 10, R_X86_64_32S, more, 0);
+    expect_section(text, 17, R_X86_64_32S, more, 0x48);
+    expect_section(text, 24, R_X86_64_PC32, constants, -4);
+    expect_section(text, 31, R_X86_64_32S, rodata, 64);
+    expect_import(text, 38, R_X86_64_32S, "kvm_caps", KERNEL_SECRET - EXPORT_STRUCTS);
+}
+
+Test(x86_code, jump_to_a_global_of_the_exit_code_keeps_its_relocation)
+{
+    const uint8_t code[32] = {0xe9, 0x0b, 0,    0,    0,    0x90, 0x90, 0x90, 0x90,
+                              0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3};
+    fixture_text(zeros, 0);
+    uint32_t leave = fixture_section(".exit.text", TEXT + 0x1000, SHF_EXECINSTR, code, sizeof(code));
+    fixture_symbol("cleanup_module", leave, 0, 5, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("part_exit", leave, 16, 1, STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    const struct draft_relocation *jump = fixture_relocation(leave, 1);
+    cr_assert(jump && jump->type == R_X86_64_PLT32 && jump->from == LKMFS_FROM_INFERRED);
+}
+
 Test(x86_code, undecodable_bytes_are_left_and_told)
 {
     uint8_t code[] = {0x06, 0x06, 0xe8, 0, 0, 0, 0};

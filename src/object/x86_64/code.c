@@ -106,7 +106,7 @@ static void do_imm32(const struct sweep *s)
     bool is_move = s->in.opcode == 0xc7 && s->in.direct && s->in.wide;
     bool found = false;
     if (is_kernel_map(value))
-        found = (s->in.wide || is_push) && target_find(s->r, value, 0, 0, &target);
+        found = (s->in.wide || is_push) && target_find(s->r, value, 0, TARGET_VALUE, &target);
     else if (is_move && s->in.imm >= PERCPU_FIRST) /* plain constants this small have a shorter move */
         found = target_find(s->r, value, 0, TARGET_EXACT, &target) || target_percpu(s->r, value, 0, &target);
     if (!found)

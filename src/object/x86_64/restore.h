@@ -138,6 +138,7 @@ enum target_want {
     TARGET_LABEL = 1 << 0, /* against the section, as labels and objtool's tables are, never a named symbol */
     TARGET_EXACT = 1 << 1, /* no export with a distance, no end of a section */
     TARGET_TABLE = 1 << 2, /* own sections, freed ones included, before what others export there now */
+    TARGET_VALUE = 1 << 3, /* code takes the address, it does not read there: it may be an array's end, or beyond */
 };
 
 struct target {

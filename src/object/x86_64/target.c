@@ -63,6 +63,24 @@ static bool is_pointed_to(const char *name)
 }
 
 /*
+ * Sections that nothing of the module points into: who needs them finds them by struct module. Of .exit.data only
+ * variables are named, and those have names of their own.
+ */
+static bool is_not_named(const struct restore *r, uint32_t section, uint64_t address, unsigned want)
+{
+    static const char *const names[] = {"__ksymtab_strings", "__bpf_raw_tp_map", "__param"};
+    const char *name = section_at(r, section)->name;
+    if (r->is_table[section])
+        return !is_pointed_to(name);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    if (has_prefix(name, ".rodata.cst")) /* constants are read, their addresses are not taken */
+        return want & TARGET_VALUE;
+    return strcmp(name, ".exit.data") == 0 && address == section_at(r, section)->address && want & TARGET_VALUE;
+}
+
+/*
  * Code and data point into no other table: an address there means an array of the section next to it, just before its
  * start or after its end.
  */
@@ -71,7 +89,7 @@ static bool find_neighbour(const struct restore *r, uint64_t address, uint32_t t
     const struct span *before = NULL, *after = NULL;
     for (size_t i = 0; i < r->span_count; i++) {
         const struct span *span = &r->spans[i];
-        if (span->section == table || r->is_table[span->section])
+        if (span->section == table || is_not_named(r, span->section, span->start, TARGET_VALUE))
             continue;
         if (span->end <= address)
             before = span;
@@ -99,8 +117,8 @@ static bool find_own(struct restore *r, uint64_t address, unsigned want, struct 
     }
     if (section == DRAFT_NONE)
         return false;
-    if (!(want & TARGET_TABLE) && r->is_table[section] && !global_at(r, address) &&
-        !is_pointed_to(section_at(r, section)->name) && find_neighbour(r, address, section, ret))
+    if (!(want & TARGET_TABLE) && is_not_named(r, section, address, want) && !global_at(r, address) &&
+        find_neighbour(r, address, section, ret))
         return true;
     *ret = in_section(r, section, address);
     if (!(want & TARGET_LABEL))
@@ -198,6 +216,13 @@ static bool find_own_end(struct restore *r, uint64_t address, unsigned want, str
     return false;
 }
 
+/* Beyond the last array before a gap. */
+static bool find_beyond(struct restore *r, uint64_t address, unsigned want, struct target *ret)
+{
+    return want & TARGET_VALUE && r->span_count && address >= r->spans[0].start &&
+           find_neighbour(r, address, DRAFT_NONE, ret);
+}
+
 /* A member of an exported struct: nothing else that has a name may lie between. */
 static bool find_near_import(struct restore *r, uint64_t address, unsigned want, struct target *ret)
 {
@@ -208,15 +233,21 @@ static bool find_near_import(struct restore *r, uint64_t address, unsigned want,
     if (index == SIZE_MAX || address - r->context->names[index].address >= NEAR_EXPORT)
         return false;
     uint64_t start = r->context->names[index].address;
-    if (!r->context->view.symbol(r->context->view.handle, address, &symbol) || symbol.address != start)
+    if (!r->context->view.symbol(r->context->view.handle, address, &symbol))
+        return false;
+    /* What begins there has no export, so no module can mean it: the end of what has. */
+    if (symbol.address == address && want & TARGET_VALUE &&
+        !r->context->view.symbol(r->context->view.handle, address - 1, &symbol))
+        return false;
+    if (symbol.address != start)
         return false;
     return import_by_index(r, index, address - start, ret);
 }
 
-static find_fn *const code_order[] = {find_own,  find_own_percpu, find_import,
-                                      find_init, find_own_end,    find_near_import};
-static find_fn *const table_order[] = {find_own,    find_init,    find_own_percpu,
-                                       find_import, find_own_end, find_near_import};
+static find_fn *const code_order[] = {find_own,     find_own_percpu, find_import,     find_init,
+                                      find_own_end, find_beyond,     find_near_import};
+static find_fn *const table_order[] = {find_own,     find_init,   find_own_percpu, find_import,
+                                       find_own_end, find_beyond, find_near_import};
 
 bool target_find(struct restore *r, uint64_t address, int64_t bias, unsigned want, struct target *ret)
 {

@@ -336,6 +336,12 @@ static void settle(struct units *units)
     }
 }
 
+/* What is not local there is called by the exit function, which is of another object as a rule. */
+static bool is_exit(const char *section)
+{
+    return strcmp(section, ".exit.text") == 0;
+}
+
 static void decide(struct units *units, const struct candidate *candidate)
 {
     struct restore *r = units->r;
@@ -346,7 +352,7 @@ static void decide(struct units *units, const struct candidate *candidate)
         return; /* no compiler jumps conditionally to another object */
     if (group[function_at(units, part, from)] == group[function_at(units, part, to)])
         return;
-    if ((from < to ? to - from : from - to) < LIKELY_WITHIN)
+    if ((from < to ? to - from : from - to) < LIKELY_WITHIN && !is_exit(section_at(r, candidate->section)->name))
         return;
     struct target target = candidate->target;
     target.from = LKMFS_FROM_INFERRED;
