@@ -7,19 +7,21 @@
 #include "memory/paging.h"
 
 /*
- * Recently used pages, direct-mapped by physical page: page tables, and what is read in small pieces, as lists and
- * structs are; a system call for each piece would cost more than all else.
+ * Recently used blocks, direct-mapped by physical address: of page tables, and of what is read in small pieces, as
+ * lists and structs are; a system call for each piece would cost more than all else. What a pointer leads to is
+ * scattered, so whole pages would read more of the image than is looked at.
  */
-#define CACHE_SLOTS 1024
+#define CACHE_SLOTS 2048
 #define CACHE_LOCKS 64
+#define BLOCK       1024
 #define PAGE        4096
-#define NO_PAGE     UINT64_MAX
+#define NO_BLOCK    UINT64_MAX
 #define SMALL_READ  256 /* larger reads go to the image itself */
 
-struct page_slot {
-    uint64_t phys; /* of the page held, NO_PAGE if none */
+struct block_slot {
+    uint64_t phys; /* of the block held, NO_BLOCK if none */
     size_t valid;  /* leading bytes that the image holds */
-    uint8_t bytes[PAGE];
+    uint8_t bytes[BLOCK];
 };
 
 struct lkmfs_space {
@@ -28,7 +30,7 @@ struct lkmfs_space {
     enum lkmfs_paging kind;
     uint64_t root;
     pthread_mutex_t locks[CACHE_LOCKS];
-    struct page_slot *slots;
+    struct block_slot *slots;
 };
 
 static const struct paging *const pagings[] = {
@@ -51,7 +53,7 @@ struct lkmfs_space *lkmfs_space_new(const struct lkmfs_image *image, enum lkmfs_
         return NULL;
     }
     for (size_t i = 0; i < CACHE_SLOTS; i++)
-        space->slots[i].phys = NO_PAGE;
+        space->slots[i].phys = NO_BLOCK;
     for (size_t i = 0; i < CACHE_LOCKS; i++)
         (void)pthread_mutex_init(&space->locks[i], NULL);
     return space;
@@ -92,20 +94,20 @@ const struct lkmfs_image *lkmfs_space_image(const struct lkmfs_space *space)
     return space->image;
 }
 
-/* Reads from one page by way of the cache; returns how many of the `size` bytes the image holds. */
+/* Reads from one block by way of the cache; returns how many of the `size` bytes the image holds. */
 static size_t read_cached(const struct lkmfs_space *space, uint64_t phys, void *buffer, size_t size)
 {
-    uint64_t page = phys / PAGE;
-    size_t offset = phys % PAGE;
-    struct page_slot *slot = &space->slots[page % CACHE_SLOTS];
+    uint64_t block = phys / BLOCK;
+    size_t offset = phys % BLOCK;
+    struct block_slot *slot = &space->slots[block % CACHE_SLOTS];
     /* The cache is the one thing that changes behind a const space. */
-    pthread_mutex_t *lock = (pthread_mutex_t *)&space->locks[page % CACHE_LOCKS];
+    pthread_mutex_t *lock = (pthread_mutex_t *)&space->locks[block % CACHE_LOCKS];
 
     (void)pthread_mutex_lock(lock);
-    if (slot->phys != page * PAGE) {
+    if (slot->phys != block * BLOCK) {
         uint64_t failures = lkmfs_image_failures();
-        slot->valid = lkmfs_image_read(space->image, page * PAGE, slot->bytes, PAGE);
-        slot->phys = lkmfs_image_failures() == failures ? page * PAGE : NO_PAGE;
+        slot->valid = lkmfs_image_read(space->image, block * BLOCK, slot->bytes, BLOCK);
+        slot->phys = lkmfs_image_failures() == failures ? block * BLOCK : NO_BLOCK;
     }
     size_t got = offset < slot->valid ? (size_t)min_u64(size, slot->valid - offset) : 0;
     memcpy(buffer, slot->bytes + offset, got);
@@ -149,7 +151,7 @@ size_t lkmfs_space_read(const struct lkmfs_space *space, uint64_t virt, void *bu
         if (virt + done < virt || !lkmfs_space_translate(space, virt + done, &leaf))
             break;
         size_t want = (size_t)min_u64(leaf.size, size - done);
-        bool is_small = want <= SMALL_READ && leaf.phys % PAGE + want <= PAGE;
+        bool is_small = want <= SMALL_READ && leaf.phys % BLOCK + want <= BLOCK;
         size_t got = is_small ? read_cached(space, leaf.phys, out + done, want)
                               : lkmfs_image_read(space->image, leaf.phys, out + done, want);
         done += got;

@@ -209,6 +209,11 @@ Test(memory_read, strings_at_the_end_of_what_is_mapped)
     put_text(0x2ffc, "end", 4);
     cr_assert(lkmfs_space_string(space, BASE + 0x1ffc, buffer, sizeof(buffer)));
     cr_assert_str_eq(buffer, "end");
+}
+
+Test(memory_read, strings_beyond_the_end_of_what_is_mapped)
+{
+    char buffer[16] = "old";
     put_text(0x2ffc, "endx", 4);
     cr_assert_not(lkmfs_space_string(space, BASE + 0x1ffc, buffer, sizeof(buffer)));
     cr_assert_str_eq(buffer, "");
