@@ -177,10 +177,27 @@ static const struct {
 
 /* What sanitizers do to look for leaks and to print where they found something. */
 static const int sanitizer_calls[] = {
-    SCMP_SYS(openat),      SCMP_SYS(open),      SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(getdents),
-    SCMP_SYS(clone),       SCMP_SYS(ptrace),    SCMP_SYS(wait4),    SCMP_SYS(prctl),      SCMP_SYS(newfstatat),
-    SCMP_SYS(stat),        SCMP_SYS(prlimit64), SCMP_SYS(pipe),     SCMP_SYS(pipe2),      SCMP_SYS(sched_setscheduler),
-    SCMP_SYS(personality), SCMP_SYS(getrlimit), SCMP_SYS(uname),    SCMP_SYS(mincore),    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(openat),
+    SCMP_SYS(open),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(getdents),
+    SCMP_SYS(clone),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(wait4),
+    SCMP_SYS(prctl),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(stat),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(pipe),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(sched_setscheduler),
+    SCMP_SYS(personality),
+    SCMP_SYS(getrlimit),
+    SCMP_SYS(uname),
+    SCMP_SYS(mincore),
+    SCMP_SYS(process_vm_readv),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
