@@ -26,6 +26,7 @@ class Subject:
     kernel: Kernel
     other: Kernel
     random: random.Random
+    names: list[str]    # of the modules that are extracted, and so worth damaging
 
     @property
     def original(self) -> Original:
@@ -46,7 +47,7 @@ class Kind(NamedTuple):
 
 def _chosen_modules(subject: Subject) -> Iterator[tuple[str, int]]:
     """Modules' names and the addresses of their structs, in turn, without end."""
-    modules = subject.kernel.modules
+    modules = [module for module in subject.kernel.modules if module["file"] in subject.names]
     for start in itertools.count(subject.random.randrange(len(modules)), 7):
         module = modules[start % len(modules)]
         yield module["file"], int(subject.kernel.info(module["file"])["struct_module"], 16)
@@ -164,7 +165,7 @@ def _lists(subject: Subject) -> list[tuple[str, int]]:
     heads = [(name, kernel.symbols[name]) for name in ("modules", "btf_modules", "mod_tree") if name in kernel.symbols]
     nodes = [leaf for leaf in kernel.leaves("module")
              if leaf.path.endswith(("list.next", "entry.next", "rb_right", "rb_left", "__rb_parent_color"))]
-    for module, address in itertools.islice(_chosen_modules(subject), min(len(kernel.modules), 16)):
+    for module, address in itertools.islice(_chosen_modules(subject), min(len(subject.names), 16)):
         heads += [(f"{module}.{leaf.path}", address + leaf.offset) for leaf in nodes]
     return heads
 

@@ -102,6 +102,7 @@ class Judge:
         self._known: set[bytes] = set()
         self._turn = 0
         self._sound = self._files(self._extract(kernel.original.path))
+        self._modules = self._count_modules(kernel.original.path)
         self._doubts = self._count_doubts(kernel.original.path)
 
     def _extract(self, image: Path) -> Ran:
@@ -139,9 +140,15 @@ class Judge:
                 verdict.outcome = ("fewer" if len(digests) < len(self._sound)
                                    else "same" if digests == self._sound else "other")
                 self._examine_info(patient, damage, sorted(digests), verdict)
-                if verdict.outcome == "fewer" and self._count_doubts(image) <= self._doubts:
+                # One whose name was hit has another name.
+                lost = verdict.outcome == "fewer" and self._count_modules(image) < self._modules
+                if lost and self._count_doubts(image) <= self._doubts:
                     verdict.faults.append(f"silent loss: {len(digests)} of {len(self._sound)} modules, no doubt in log.txt")
             return verdict
+
+    def _count_modules(self, image: Path) -> int:
+        """Modules that lkmfs finds, whatever their names."""
+        return _run([self._lkmfs, "cat", image, "modules.txt"]).out.count(b"\n")
 
     def _count_doubts(self, image: Path) -> int:
         """Lines of log.txt that say what lkmfs could not make out."""
