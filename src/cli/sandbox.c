@@ -167,12 +167,12 @@ static const struct {
     {SCMP_SYS(mmap), SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
     {SCMP_SYS(mprotect), SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
     {SCMP_SYS(clone), SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_VM | CLONE_THREAD, CLONE_VM | CLONE_THREAD)},
-    {SCMP_SYS(ioctl), SCMP_A1_64(SCMP_CMP_EQ, TCGETS)}, /* isatty(3) */
-    {SCMP_SYS(fcntl), SCMP_A1_64(SCMP_CMP_EQ, F_GETFD)},
-    {SCMP_SYS(fcntl), SCMP_A1_64(SCMP_CMP_EQ, F_GETFL)},
+    {SCMP_SYS(ioctl), SCMP_A1_64(SCMP_CMP_EQ, TCGETS, 0)}, /* isatty(3) */
+    {SCMP_SYS(fcntl), SCMP_A1_64(SCMP_CMP_EQ, F_GETFD, 0)},
+    {SCMP_SYS(fcntl), SCMP_A1_64(SCMP_CMP_EQ, F_GETFL, 0)},
     {SCMP_SYS(newfstatat), SCMP_A3_64(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH)}, /* fstat(3) */
-    {SCMP_SYS(prctl), SCMP_A0_64(SCMP_CMP_EQ, PR_SET_NAME)},
-    {SCMP_SYS(prctl), SCMP_A0_64(SCMP_CMP_EQ, PR_SET_PDEATHSIG)},
+    {SCMP_SYS(prctl), SCMP_A0_64(SCMP_CMP_EQ, PR_SET_NAME, 0)},
+    {SCMP_SYS(prctl), SCMP_A0_64(SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0)},
 };
 
 /* What sanitizers do to look for leaks and to print where they found something. */
@@ -202,6 +202,12 @@ static const int sanitizer_calls[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* The 32-bit argument `arg` is `value`. */
+static struct scmp_arg_cmp argument_is(unsigned arg, uint32_t value)
+{
+    return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX, .datum_b = value};
+}
+
 static bool allow_calls(scmp_filter_ctx filter, const int *calls, size_t count)
 {
     bool ok = true;
@@ -213,12 +219,12 @@ static bool allow_calls(scmp_filter_ctx filter, const int *calls, size_t count)
 /* As output_folder_write() does it: only new files, and never through a link. */
 static bool allow_folder(scmp_filter_ctx filter, int folder)
 {
-    const uint64_t flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    const struct scmp_arg_cmp here = SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)folder);
-    const struct scmp_arg_cmp there = SCMP_A2_32(SCMP_CMP_EQ, (uint32_t)folder);
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 2, here, SCMP_A2_32(SCMP_CMP_EQ, flags)) == 0 &&
+    const uint32_t flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    const struct scmp_arg_cmp here = argument_is(0, (uint32_t)folder);
+    const struct scmp_arg_cmp there = argument_is(2, (uint32_t)folder);
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 2, here, argument_is(2, flags)) == 0 &&
            seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(renameat), 2, here, there) == 0 &&
-           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unlinkat), 2, here, SCMP_A2_32(SCMP_CMP_EQ, 0)) == 0;
+           seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unlinkat), 2, here, argument_is(2, 0)) == 0;
 }
 
 static bool add_rules(scmp_filter_ctx filter, int folder)
@@ -229,8 +235,7 @@ static bool add_rules(scmp_filter_ctx filter, int folder)
     /* Its flags are out of a filter's sight; glibc goes back to clone when told that there is no such call. */
     ok = ok && seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0;
     /* abort(3) */
-    ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid())) == 0;
+    ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, argument_is(0, (uint32_t)getpid())) == 0;
     if (SANITIZED)
         ok = ok && allow_calls(filter, sanitizer_calls, COUNT(sanitizer_calls));
     return ok && (folder < 0 || allow_folder(filter, folder));
