@@ -74,7 +74,7 @@ static struct connection *nbd_take(struct nbd_file *nbd, uint64_t block)
     for (size_t i = 0; i < nbd->connection_count; i++)
         if (pthread_mutex_trylock(&nbd->connections[i].lock) == 0)
             return &nbd->connections[i];
-    struct connection *connection = &nbd->connections[block % nbd->connection_count];
+    struct connection *connection = &nbd->connections[block % max_u64(nbd->connection_count, 1)];
     (void)pthread_mutex_lock(&connection->lock);
     return connection;
 }
