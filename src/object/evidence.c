@@ -1,7 +1,7 @@
 #include "object/evidence.h"
 
 #include <elf.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool starts_with(const char *name, const char *prefix)
@@ -84,8 +84,12 @@ static bool linker_keeps_entsize(const char *banner)
 {
     const char *linker = strstr(banner, "GNU ld ");
     const char *version = linker ? strstr(linker, ") ") : NULL;
-    unsigned major, minor;
-    return version && sscanf(version, ") %u.%u", &major, &minor) == 2 && (major > 2 || (major == 2 && minor >= 45));
+    char *end;
+    if (!version)
+        return false;
+    unsigned long major = strtoul(version + 2, &end, 10);
+    unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+    return major > 2 || (major == 2 && minor >= 45);
 }
 
 void evidence_gather(const struct lkmfs_module *const *modules, size_t count, const struct lkmfs_types *types,
