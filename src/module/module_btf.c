@@ -19,33 +19,53 @@ static bool layout_init(const struct lkmfs_types *types, struct list_layout *l)
            lkmfs_types_field(types, "btf_module", "btf", &l->btf) && lkmfs_types_field(types, "btf", "data", &l->data);
 }
 
-/* Reads the list; `list` is the first member of btf_module. Under the lock. */
-static void read_list(struct lkmfs_modules *modules)
+/* Reads the list; `list` is the first member of btf_module. Returns the number of copies, *ret is the caller's. */
+static size_t read_list(const struct lkmfs_modules *modules, struct module_btf **ret)
 {
     struct list_layout layout;
     uint64_t head, at;
+    size_t count = 0;
+    *ret = NULL;
     if (!layout_init(modules->types, &layout) ||
         !lkmfs_symbols_find(lkmfs_kernel_symbols(modules->kernel), "btf_modules", &head) ||
-        !lkmfs_space_u64(modules->space, head, &at) || !(modules->btf = calloc(BTF_LIST_MAX, sizeof(*modules->btf))))
-        return;
-    while (modules->btf_count < BTF_LIST_MAX && at != head) {
+        !lkmfs_space_u64(modules->space, head, &at) || !(*ret = calloc(BTF_LIST_MAX, sizeof(**ret))))
+        return 0;
+    while (count < BTF_LIST_MAX && at != head) {
         uint64_t btf = field_at(modules, at, &layout.btf);
-        modules->btf[modules->btf_count++] = (struct module_btf){.module = field_at(modules, at, &layout.module),
-                                                                 .data = field_at(modules, btf, &layout.data)};
+        (*ret)[count++] = (struct module_btf){.module = field_at(modules, at, &layout.module),
+                                              .data = field_at(modules, btf, &layout.data)};
         if (!lkmfs_space_u64(modules->space, at, &at))
             break;
     }
+    return count;
+}
+
+/* The list is read once; what came of a host in trouble is not kept. */
+static bool know_list(struct lkmfs_modules *modules)
+{
+    (void)pthread_mutex_lock(&modules->btf_lock);
+    if (!modules->btf_known) {
+        uint64_t failures = lkmfs_image_failures();
+        struct module_btf *list;
+        size_t count = read_list(modules, &list);
+        if (lkmfs_image_failures() == failures) {
+            modules->btf = list;
+            modules->btf_count = count;
+            modules->btf_known = true;
+        } else {
+            free(list);
+        }
+    }
+    bool known = modules->btf_known;
+    (void)pthread_mutex_unlock(&modules->btf_lock);
+    return known;
 }
 
 /* Address of the copy's bytes, 0 when the list does not name the module. */
 static uint64_t find_data(const struct lkmfs_modules *modules, uint64_t address)
 {
-    struct lkmfs_modules *late = (struct lkmfs_modules *)modules; /* the list appears once, behind the lock */
-    (void)pthread_mutex_lock(&late->btf_lock);
-    if (!late->btf_known)
-        read_list(late);
-    late->btf_known = true;
-    (void)pthread_mutex_unlock(&late->btf_lock);
+    if (!know_list((struct lkmfs_modules *)modules)) /* the list appears once, behind the lock */
+        return 0;
     for (size_t i = 0; i < modules->btf_count; i++)
         if (modules->btf[i].module == address)
             return modules->btf[i].data;

@@ -299,7 +299,8 @@ def test_guard_killed(env: Environment) -> None:
         (guard,) = daemons_of(folder)
         os.kill(guard, signal.SIGKILL)
         problems.check(wait_for_mounts(lambda: not servers_of(folder)), "the server lives on")
-        problems.equal("reading", error_of(folder / "modules.txt"), errno.ENOTCONN)
+        # The first request may still have been under way.
+        problems.check(error_of(folder / "modules.txt") in (errno.ENOTCONN, errno.ECONNABORTED), "reading is no error")
         refused = env.run("mount", env.sample.raw, folder)
         problems.equal("exit code", refused.code, 32)
         problems.check(len(refused.error_lines()) == 1 and "fusermount3 -u" in refused.err, refused.err)
