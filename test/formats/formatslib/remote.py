@@ -143,7 +143,7 @@ def cases(memory: Memory) -> list[Case]:
 
     def errors(checker: Checker, folder: Path) -> None:
         with server(folder, *nbdkit(folder, "--filter=error", "file", raw, "error-pread-rate=100%")) as uri:
-            one_line(checker, uri, "cannot be read")
+            one_line(checker, uri, "failed: Input/output error")
 
     def empty(checker: Checker, folder: Path) -> None:
         with server(folder, *nbdkit(folder, "null", "size=0")) as uri:
