@@ -11,7 +11,7 @@
 #include "base/overflow.h"
 #include "object/conventions.h"
 
-/* One table that loses entries. */
+/* One table that loses entries. The last may lack the padding of the others (.parainstructions of assembler). */
 struct table {
     struct draft_section *section;
     uint32_t index;
@@ -61,7 +61,7 @@ static bool find_gone(struct draft *draft, struct table *table)
 /* New offset of `offset`, and whether what is there is gone. */
 static uint64_t moved(const struct table *table, const uint64_t *removed_before, uint64_t offset, bool *gone)
 {
-    uint64_t at = min_u64(offset / table->entry, table->count);
+    uint64_t at = offset < table->section->size ? offset / table->entry : table->count;
     *gone = at < table->count && table->gone[at];
     return offset - removed_before[at];
 }
@@ -103,15 +103,14 @@ static bool shrink(struct draft *draft, const struct table *table)
     if (!removed_before)
         return false;
     for (size_t i = 0; i < table->count; i++) {
+        uint64_t at = i * table->entry, size = min_u64(table->entry, section->size - at);
         removed_before[i] = removed;
         if (table->gone[i])
-            removed += table->entry;
+            removed += size;
         else
-            memmove(section->data + i * table->entry - removed, section->data + i * table->entry, table->entry);
+            memmove(section->data + at - removed, section->data + at, size);
     }
     removed_before[table->count] = removed;
-    uint64_t end = table->count * table->entry;
-    memmove(section->data + end - removed, section->data + end, section->size - end);
     move_relocations(table, removed_before);
     move_symbols(draft, table, removed_before);
     section->size -= removed;
@@ -154,8 +153,8 @@ static void drop_spent_alternatives(struct draft *draft, struct table *table)
     for (size_t i = 0; i < section->relocation_count; i++) {
         const struct draft_relocation *relocation = &section->relocations[i];
         uint64_t at = relocation->offset / table->entry;
-        if (relocation->offset % table->entry || at >= table->count || table->gone[at] ||
-            relocation->target.kind != DRAFT_TARGET_SECTION)
+        if (relocation->offset % table->entry || !range_fits(relocation->offset, table->entry, section->size) ||
+            table->gone[at] || relocation->target.kind != DRAFT_TARGET_SECTION)
             continue;
         bool direct = section->data[relocation->offset + 10] & 2; /* flags */
         table->gone[at] = direct && !has_indirect_call(draft, &relocation->target);
@@ -171,7 +170,7 @@ static bool trim_table(struct draft *draft, uint32_t index)
     /* Tables that the machine step knows; .orc_unwind has no relocations and follows .orc_unwind_ip. */
     if (!table.entry || !table.section->data || !table.section->relocation_count)
         return true;
-    table.count = table.section->size / table.entry;
+    table.count = (table.section->size + table.entry - 1) / table.entry;
     bool ok = find_gone(draft, &table);
     if (ok) {
         drop_spent_alternatives(draft, &table);

@@ -50,6 +50,15 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
+/*
+ * Name spaces that are a list of modules need no import, and modules that name one are refused [6.16+]
+ * (verify_module_namespace(), kernel/module/main.c).
+ */
+static bool may_be_named(const char *name_space)
+{
+    return name_space && name_space[0] && strncmp(name_space, "module:", 7) != 0;
+}
+
 /* MODULE_IMPORT_NS(): without it the loader refuses the symbols of that name space. */
 static void put_name_spaces(FILE *out, struct draft *draft, const struct lkmfs_exports *exports)
 {
@@ -61,7 +70,7 @@ static void put_name_spaces(FILE *out, struct draft *draft, const struct lkmfs_e
     }
     for (size_t i = 0; exports && i < draft->import_count; i++) {
         const struct lkmfs_export *export = lkmfs_exports_find(exports, draft->imports[i].name);
-        if (export && export->name_space && export->name_space[0])
+        if (export && may_be_named(export->name_space))
             names[count++] = export->name_space;
     }
     qsort(names, count, sizeof(*names), compare_names);

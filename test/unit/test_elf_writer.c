@@ -220,3 +220,17 @@ Test(elf_writer, loadable_files_forget_init)
     free(output.indexes);
     fake_module_free(fake);
 }
+
+Test(elf_writer, loadable_files_forget_a_last_entry_that_is_cut)
+{
+    struct fake_module *fake = small_module();
+    uint32_t index = draft_find_section(&fake->draft, "__mcount_loc");
+    struct draft_section *table = &fake->draft.sections[index];
+    table->entry = (uint32_t)table->size - 4;
+    relocate(fake, "__mcount_loc", 0, DRAFT_TARGET_SYMBOL, 1);
+    relocate(fake, "__mcount_loc", table->entry, DRAFT_TARGET_SECTION, draft_find_section(&fake->draft, ".init.text"));
+    loadable_trim(&fake->draft);
+    cr_expect_eq(table->size, table->entry);
+    cr_expect_eq(table->relocation_count, 1);
+    fake_module_free(fake);
+}

@@ -1,5 +1,7 @@
 #include <criterion/criterion.h>
 
+#include "base/hash.h"
+#include "module/exports.h"
 #include "object/metadata.h"
 #include "test_object_fake.h"
 
@@ -202,6 +204,27 @@ Test(object_headers, modinfo_says_what_struct_module_knows)
     cr_assert(section);
     static const char want[] = "license=GPL\0parmtype=debug:int\0srcversion=0123456789ABCDEF\0depends=\0retpoline=Y\0"
                                "name=fake";
+    cr_assert_eq(section->size, sizeof(want));
+    cr_expect_arr_eq(section->data, want, sizeof(want));
+    fake_module_free(fake);
+}
+
+Test(object_headers, modinfo_imports_name_spaces_but_lists_of_modules)
+{
+    struct lkmfs_export items[] = {{.name = "buffer", .name_space = "DMA_BUF"},
+                                   {.name = "secret", .name_space = "module:fake"}};
+    uint32_t by_name[4] = {0};
+    struct lkmfs_exports exports = {.items = items, .count = 2, .by_name = by_name, .mask = 3};
+    struct fake_module *fake = fake_module_new();
+    fake->draft = (struct draft){.module = &fake->module, .word = 8};
+    for (uint32_t i = 0; i < exports.count; i++) {
+        size_t slot = hash_name(items[i].name, exports.seed) & exports.mask;
+        by_name[by_name[slot] ? (slot + 1) & exports.mask : slot] = i + 1;
+        draft_import(&fake->draft, items[i].name);
+    }
+    modinfo_draft(&fake->draft, NULL, &exports);
+    const struct draft_section *section = fake_find(fake, ".modinfo");
+    static const char want[] = "import_ns=DMA_BUF\0license=GPL\0depends=\0retpoline=Y\0intree=Y\0name=fake";
     cr_assert_eq(section->size, sizeof(want));
     cr_expect_arr_eq(section->data, want, sizeof(want));
     fake_module_free(fake);
