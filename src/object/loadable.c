@@ -190,14 +190,20 @@ static void note_lost(struct draft *draft, const struct draft_section *section)
         draft_doubt(draft, "%zu references from %s to freed init sections are left zero", lost, section->name);
 }
 
-/* An undefined symbol that nothing uses would have to be found all the same. */
-static void select_imports(const struct draft *draft, bool *imports)
+/*
+ * What the kept relocations name, whatever it is: an undefined symbol that nothing uses would have to be found all the
+ * same, and CRCs are values of absolute symbols [-5.11].
+ */
+static void select_named(const struct draft *draft, bool *symbols, bool *imports)
 {
     for (size_t i = 0; i < draft->section_count; i++) {
         const struct draft_section *section = &draft->sections[i];
         for (size_t j = 0; j < section->relocation_count && !section->left_out; j++) {
-            if (section->relocations[j].target.kind == DRAFT_TARGET_IMPORT)
-                imports[section->relocations[j].target.index] = true;
+            const struct draft_target *target = &section->relocations[j].target;
+            if (target->kind == DRAFT_TARGET_IMPORT)
+                imports[target->index] = true;
+            else if (target->kind == DRAFT_TARGET_SYMBOL && draft->symbols[target->index].section == DRAFT_NONE)
+                symbols[target->index] = true;
         }
     }
 }
@@ -211,7 +217,7 @@ static void drop_unused(struct draft *draft)
             uint32_t section = draft->symbols[i].section;
             symbols[i] = section != DRAFT_NONE && !draft->sections[section].left_out;
         }
-        select_imports(draft, imports);
+        select_named(draft, symbols, imports);
         draft_keep(draft, symbols, imports);
     } else {
         draft->out_of_memory = true;

@@ -234,3 +234,21 @@ Test(elf_writer, loadable_files_forget_a_last_entry_that_is_cut)
     cr_expect_eq(table->relocation_count, 1);
     fake_module_free(fake);
 }
+
+Test(elf_writer, loadable_files_keep_the_absolute_symbols_that_are_named)
+{
+    struct fake_module *fake = small_module();
+    struct draft_symbol symbol = {.name = "__crc_f", .section = DRAFT_NONE, .value = 0x12345678};
+    uint32_t named = (uint32_t)fake->draft.symbol_count;
+    draft_add_symbol(&fake->draft, &symbol);
+    symbol.name = "stray";
+    draft_add_symbol(&fake->draft, &symbol);
+    relocate(fake, ".data", 0, DRAFT_TARGET_SYMBOL, named);
+    loadable_trim(&fake->draft);
+    const struct draft_section *data = fake_find(fake, ".data");
+    cr_assert_eq(data->relocation_count, 1);
+    cr_expect_str_eq(fake->draft.symbols[data->relocations[0].target.index].name, "__crc_f");
+    for (size_t i = 0; i < fake->draft.symbol_count; i++)
+        cr_expect_str_neq(fake->draft.symbols[i].name, "stray");
+    fake_module_free(fake);
+}
