@@ -95,6 +95,25 @@ static void move_symbols(struct draft *draft, const struct table *table, const u
     }
 }
 
+/*
+ * References to the table go to the start of an entry (code to that of its WARN() [7.x]), less the bias of a
+ * PC-relative field.
+ */
+static void move_references(struct draft *draft, const struct table *table, const uint64_t *removed_before)
+{
+    for (size_t i = 0; i < draft->section_count; i++) {
+        struct draft_section *section = &draft->sections[i];
+        for (size_t j = 0; j < section->relocation_count; j++) {
+            struct draft_target *target = &section->relocations[j].target;
+            if (target->kind != DRAFT_TARGET_SECTION || target->index != table->index)
+                continue;
+            uint64_t offset = target->addend > 0 ? (uint64_t)target->addend : 0;
+            uint64_t at = offset / table->entry + (offset % table->entry > 0);
+            target->addend -= (int64_t)removed_before[min_u64(at, table->count)];
+        }
+    }
+}
+
 static bool shrink(struct draft *draft, const struct table *table)
 {
     struct draft_section *section = table->section;
@@ -113,6 +132,7 @@ static bool shrink(struct draft *draft, const struct table *table)
     removed_before[table->count] = removed;
     move_relocations(table, removed_before);
     move_symbols(draft, table, removed_before);
+    move_references(draft, table, removed_before);
     section->size -= removed;
     free(removed_before);
     return true;

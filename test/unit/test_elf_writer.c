@@ -252,3 +252,22 @@ Test(elf_writer, loadable_files_keep_the_absolute_symbols_that_are_named)
         cr_expect_str_neq(fake->draft.symbols[i].name, "stray");
     fake_module_free(fake);
 }
+
+Test(elf_writer, loadable_files_follow_entries_that_move)
+{
+    struct fake_module *fake = small_module();
+    uint32_t table = draft_find_section(&fake->draft, "__mcount_loc");
+    fake->draft.sections[table].entry = 8;
+    relocate(fake, "__mcount_loc", 0, DRAFT_TARGET_SECTION, draft_find_section(&fake->draft, ".init.text"));
+    relocate(fake, "__mcount_loc", 8, DRAFT_TARGET_SYMBOL, 1);
+    relocate(fake, ".text", 4, DRAFT_TARGET_SECTION, table);
+    relocate(fake, ".data", 0, DRAFT_TARGET_SECTION, table);
+    struct draft_section *text = &fake->draft.sections[draft_find_section(&fake->draft, ".text")];
+    struct draft_section *data = &fake->draft.sections[draft_find_section(&fake->draft, ".data")];
+    text->relocations[0].target.addend = 8 - 4;
+    data->relocations[0].target.addend = 8;
+    loadable_trim(&fake->draft);
+    cr_expect_eq(text->relocations[0].target.addend, -4);
+    cr_expect_eq(data->relocations[0].target.addend, 0);
+    fake_module_free(fake);
+}
