@@ -71,6 +71,7 @@ struct draft_symbol {
     uint64_t value;   /* from the start of the section */
     uint64_t size;
     uint8_t info, other;
+    bool gone; /* what it names is not written: it stays only where a relocation names it */
     enum lkmfs_provenance from;
 };
 

@@ -80,17 +80,15 @@ static void move_relocations(const struct table *table, const uint64_t *removed_
     section->relocation_count = kept;
 }
 
-/* Symbols in the table move along; those of removed entries stay, empty, where the entry was: something may name them.
- */
+/* Symbols in the table move along; those of removed entries are left, empty, where the entry was. */
 static void move_symbols(struct draft *draft, const struct table *table, const uint64_t *removed_before)
 {
     for (size_t i = 0; i < draft->symbol_count; i++) {
         struct draft_symbol *symbol = &draft->symbols[i];
-        bool gone;
         if (symbol->section != table->index)
             continue;
-        symbol->value = moved(table, removed_before, symbol->value, &gone);
-        if (gone)
+        symbol->value = moved(table, removed_before, symbol->value, &symbol->gone);
+        if (symbol->gone)
             symbol->size = 0;
     }
 }
@@ -210,6 +208,14 @@ static void note_lost(struct draft *draft, const struct draft_section *section)
         draft_doubt(draft, "%zu references from %s to freed init sections are left zero", lost, section->name);
 }
 
+/* Whether `symbol` can stand in the file: absolute ones and those of removed entries only when something names them. */
+static bool is_written(const struct draft *draft, const struct draft_symbol *symbol, bool named)
+{
+    if (symbol->section == DRAFT_NONE || symbol->gone)
+        return named;
+    return !draft->sections[symbol->section].left_out;
+}
+
 /*
  * What the kept relocations name, whatever it is: an undefined symbol that nothing uses would have to be found all the
  * same, and CRCs are values of absolute symbols [-5.11].
@@ -222,8 +228,8 @@ static void select_named(const struct draft *draft, bool *symbols, bool *imports
             const struct draft_target *target = &section->relocations[j].target;
             if (target->kind == DRAFT_TARGET_IMPORT)
                 imports[target->index] = true;
-            else if (target->kind == DRAFT_TARGET_SYMBOL && draft->symbols[target->index].section == DRAFT_NONE)
-                symbols[target->index] = true;
+            else if (target->kind == DRAFT_TARGET_SYMBOL)
+                symbols[target->index] |= is_written(draft, &draft->symbols[target->index], true);
         }
     }
 }
@@ -233,10 +239,8 @@ static void drop_unused(struct draft *draft)
     bool *symbols = calloc(draft->symbol_count + 1, sizeof(*symbols));
     bool *imports = calloc(draft->import_count + 1, sizeof(*imports));
     if (symbols && imports) {
-        for (size_t i = 0; i < draft->symbol_count; i++) {
-            uint32_t section = draft->symbols[i].section;
-            symbols[i] = section != DRAFT_NONE && !draft->sections[section].left_out;
-        }
+        for (size_t i = 0; i < draft->symbol_count; i++)
+            symbols[i] = is_written(draft, &draft->symbols[i], false);
         select_named(draft, symbols, imports);
         draft_keep(draft, symbols, imports);
     } else {

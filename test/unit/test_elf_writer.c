@@ -262,6 +262,10 @@ Test(elf_writer, loadable_files_follow_entries_that_move)
     relocate(fake, "__mcount_loc", 8, DRAFT_TARGET_SYMBOL, 1);
     relocate(fake, ".text", 4, DRAFT_TARGET_SECTION, table);
     relocate(fake, ".data", 0, DRAFT_TARGET_SECTION, table);
+    struct draft_symbol entries[] = {{.name = "first", .section = table, .value = 0, .size = 8},
+                                     {.name = "second", .section = table, .value = 8, .size = 8}};
+    draft_add_symbol(&fake->draft, &entries[0]);
+    draft_add_symbol(&fake->draft, &entries[1]);
     struct draft_section *text = &fake->draft.sections[draft_find_section(&fake->draft, ".text")];
     struct draft_section *data = &fake->draft.sections[draft_find_section(&fake->draft, ".data")];
     text->relocations[0].target.addend = 8 - 4;
@@ -269,5 +273,10 @@ Test(elf_writer, loadable_files_follow_entries_that_move)
     loadable_trim(&fake->draft);
     cr_expect_eq(text->relocations[0].target.addend, -4);
     cr_expect_eq(data->relocations[0].target.addend, 0);
+    const struct draft_symbol *last = &fake->draft.symbols[fake->draft.symbol_count - 1];
+    cr_expect_str_eq(last->name, "second");
+    cr_expect_eq(last->value, 0);
+    for (size_t i = 0; i < fake->draft.symbol_count; i++)
+        cr_expect_str_neq(fake->draft.symbols[i].name, "first");
     fake_module_free(fake);
 }
