@@ -112,6 +112,33 @@ Test(x86_code, operands)
     expect_no_doubt();
 }
 
+Test(x86_code, variables_of_a_cpu_by_its_offset)
+{
+    uint8_t code[] = {
+        0x48, 0x8d, 0xb8, 0,    0,    0, 0,       /* lea pcpu_hot(%rax), %rdi: no CPU's offset yet */
+        0x65, 0x4c, 0x8b, 0x04, 0x25, 0, 0, 0, 0, /* mov %gs:this_cpu_off, %r8 */
+        0x41, 0x80, 0xb8, 0,    0,    0, 0, 3,    /* cmpb $3, pcpu_hot+0x7c(%r8) */
+        0x48, 0x8d, 0xb8, 0,    0,    0, 0,       /* lea pcpu_hot(%rax), %rdi: another register */
+        0x4d, 0x8d, 0x80, 0,    0,    0, 0,       /* lea pcpu_hot(%r8), %r8 */
+        0x41, 0x80, 0xb8, 0,    0,    0, 0, 3,    /* cmpb $3, 0x1f000(%r8): a member of what it points to */
+    };
+    put_le32(code + 3, (uint32_t)EXPORT_PERCPU);
+    put_le32(code + 12, (uint32_t)EXPORT_CPU_OFF);
+    put_le32(code + 19, (uint32_t)EXPORT_PERCPU + 0x7c);
+    put_le32(code + 27, (uint32_t)EXPORT_PERCPU);
+    put_le32(code + 34, (uint32_t)EXPORT_PERCPU);
+    put_le32(code + 41, (uint32_t)EXPORT_PERCPU);
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_restore();
+    cr_expect_null(fixture_relocation(text, 3));
+    expect_import(text, 12, R_X86_64_32S, "this_cpu_off", 0);
+    expect_import(text, 19, R_X86_64_32S, "pcpu_hot", 0x7c);
+    cr_expect_null(fixture_relocation(text, 27));
+    expect_import(text, 34, R_X86_64_32S, "const_pcpu_hot", 0);
+    cr_expect_null(fixture_relocation(text, 41));
+    expect_no_doubt();
+}
+
 /* movabs $object - 8: the object is the one that follows, whatever holds the address itself. */
 Test(x86_code, constant_subtracted_from_an_object)
 {
@@ -352,6 +379,19 @@ Test(x86_code, pointers_in_data)
     cr_assert_eq(fixture_relocation(data, 16)->from, LKMFS_FROM_INFERRED);
     cr_assert_null(fixture_relocation(data, 24));
     cr_assert_null(fixture_relocation(data, 32), "a symbol lies between: no member of the export before");
+}
+
+Test(x86_code, per_cpu_variables_in_data)
+{
+    static const size_t used = 0;
+    const uint64_t words[] = {EXPORT_OF_USED, EXPORT_OF_USED + 8, EXPORT_PERCPU};
+    uint32_t data = restore_words(".data", SHF_WRITE, words, 3);
+    fixture.module.uses = &used;
+    fixture.module.use_count = 1;
+    fixture_restore();
+    expect_import(data, 0, R_X86_64_64, "dccp_orphan_count", 0);
+    cr_expect_null(fixture_relocation(data, 8));
+    cr_expect_null(fixture_relocation(data, 16), "the kernel's own are no more than small numbers");
 }
 
 Test(x86_code, run_time_values_in_writable_data)

@@ -23,7 +23,9 @@
 #define PERCPU UINT64_C(0x30000)
 
 /* Exports of the kernel, ascending: the name space of imports. */
+#define EXPORT_CPU_OFF  UINT64_C(0x1e000)
 #define EXPORT_PERCPU   UINT64_C(0x1f000)
+#define EXPORT_OF_USED  UINT64_C(0x38000) /* a per-CPU variable of module 0 */
 #define EXPORT_KFREE    UINT64_C(0xffffffff81001000)
 #define EXPORT_RETURN   UINT64_C(0xffffffff81002000)
 #define EXPORT_RAX      UINT64_C(0xffffffff81003000)
@@ -41,7 +43,9 @@
 #define HEAP            UINT64_C(0xffff888003400000)
 
 __attribute__((unused)) static struct import_name fixture_names[] = {
+    {EXPORT_CPU_OFF, "this_cpu_off", "this_cpu_off", SIZE_MAX},
     {EXPORT_PERCPU, "pcpu_hot", "const_pcpu_hot", SIZE_MAX},
+    {EXPORT_OF_USED, "dccp_orphan_count", "dccp_orphan_count", 0},
     {EXPORT_KFREE, "kfree", "kfree", SIZE_MAX},
     {EXPORT_RETURN, "__x86_return_thunk", "__x86_return_thunk", SIZE_MAX},
     {EXPORT_RAX, "__x86_indirect_thunk_rax", "__x86_indirect_thunk_rax", SIZE_MAX},

@@ -9,6 +9,7 @@
 #include "object/x86_64/sites.h"
 
 #define PERCPU_FIRST 0x1000 /* smaller values are constants, gs:0x28 the stack canary */
+#define CPU_WITHIN   64     /* bytes of code in which a CPU's offset is added to variables */
 
 /* The instruction at hand. */
 struct sweep {
@@ -18,6 +19,8 @@ struct sweep {
     uint32_t index;
     uint64_t offset;
     struct instruction in;
+    uint8_t cpu_register; /* holds the offset of a CPU's variables, NO_REGISTER if none does */
+    uint64_t cpu_since;
 };
 
 static uint64_t next_address(const struct sweep *s)
@@ -79,6 +82,25 @@ static void do_rip(const struct sweep *s)
     put(s, s->in.disp_offset, R_X86_64_PC32, &target);
 }
 
+/* raw_cpu_ptr() and per_cpu_ptr() load the offset of a CPU's variables, and add it to a variable by its address. */
+static void follow_cpu(struct sweep *s)
+{
+    bool is_load = s->in.opcode == 0x8b && s->in.wide && (s->in.rip || s->in.no_base);
+    uint64_t address = (s->in.rip ? next_address(s) : 0) + (uint64_t)s->in.disp;
+    const char *name = is_load && (s->in.gs || s->in.no_base) ? context_exact(s->r->context, address) : NULL;
+    if (name && strcmp(name, s->in.gs ? "this_cpu_off" : "__per_cpu_offset") == 0) {
+        s->cpu_register = s->in.reg;
+        s->cpu_since = s->offset;
+    } else if (s->in.reg == s->cpu_register && (s->in.opcode == 0x8b || s->in.opcode == 0x8d)) {
+        s->cpu_register = NO_REGISTER;
+    }
+}
+
+static bool is_cpu_base(const struct sweep *s)
+{
+    return s->in.base != NO_REGISTER && s->in.base == s->cpu_register && s->offset - s->cpu_since < CPU_WITHIN;
+}
+
 static void do_disp(const struct sweep *s)
 {
     uint64_t value = (uint64_t)s->in.disp;
@@ -91,6 +113,8 @@ static void do_disp(const struct sweep *s)
         found = target_find(s->r, value, 0, 0, &target);
     else if (s->in.no_base && !s->in.gs && value > PERCPU_FIRST && value < s->r->context->percpu_end)
         found = target_import(s->r, value, 0, &target);
+    else if (is_cpu_base(s) && value >= PERCPU_FIRST)
+        found = target_percpu(s->r, value, 0, &target);
     if (found)
         put(s, s->in.disp_offset, R_X86_64_32S, &target);
 }
@@ -156,7 +180,8 @@ static uint64_t next_function(const struct restore *r, uint32_t index, size_t *p
 
 static void sweep_section(struct restore *r, struct units *units, uint32_t index)
 {
-    struct sweep s = {.r = r, .units = units, .section = section_at(r, index), .index = index};
+    struct sweep s = {
+        .r = r, .units = units, .section = section_at(r, index), .index = index, .cpu_register = NO_REGISTER};
     size_t place = place_from(r->places, r->place_count, s.section->address);
     uint64_t limit = next_function(r, index, &place, 0);
     while (s.offset < s.section->size) {
@@ -168,8 +193,10 @@ static void sweep_section(struct restore *r, struct units *units, uint32_t index
             s.offset++;
             continue;
         }
-        if (!r->owned[index][s.offset])
+        if (!r->owned[index][s.offset]) {
             do_instruction(&s);
+            follow_cpu(&s);
+        }
         s.offset += s.in.length;
     }
 }

@@ -58,9 +58,18 @@ static void relocate_word(struct restore *r, uint32_t index, uint64_t offset, st
     relocate(r, index, offset, R_X86_64_64, target);
 }
 
+/* A per-CPU variable that another module exports: its own, the kernel's small numbers, would be met by chance. */
+static bool is_foreign_percpu(const struct restore *r, uint64_t value)
+{
+    size_t index = value && value <= UINT32_MAX ? context_name(r->context, value) : SIZE_MAX;
+    return index != SIZE_MAX && r->context->names[index].address == value &&
+           r->context->names[index].module != SIZE_MAX;
+}
+
 static bool is_pointer(const struct restore *r, uint64_t value)
 {
-    return is_kernel_map(value) || (r->percpu && value >= r->percpu && value < r->percpu_end);
+    return is_kernel_map(value) || (r->percpu && value >= r->percpu && value < r->percpu_end) ||
+           is_foreign_percpu(r, value);
 }
 
 /* A pointer in writable data that resolves to something, but that only the running kernel writes there. */

@@ -80,10 +80,11 @@ static char settle_form(char form, uint8_t modrm)
 }
 
 /* Reads ModRM, SIB and displacement at `at`; returns the offset behind them. */
-static unsigned read_address(const uint8_t *bytes, unsigned at, struct instruction *ret)
+static unsigned read_address(const uint8_t *bytes, unsigned at, uint8_t rex, struct instruction *ret)
 {
     uint8_t modrm = bytes[at++], mod = modrm >> 6, base = modrm & 7;
     ret->direct = mod == 3;
+    ret->reg = (uint8_t)((modrm >> 3 & 7) | (rex & 4) << 1);
     if (ret->direct)
         return at;
     ret->rip = mod == 0 && base == 5;
@@ -91,6 +92,8 @@ static unsigned read_address(const uint8_t *bytes, unsigned at, struct instructi
         base = bytes[at++] & 7;
         ret->no_base = mod == 0 && base == 5;
     }
+    if (!ret->rip && !ret->no_base)
+        ret->base = (uint8_t)(base | (rex & 1) << 3);
     ret->disp_size = mod == 1 ? 1 : mod == 2 || (mod == 0 && base == 5) ? 4 : 0;
     ret->disp_offset = ret->disp_size ? at : 0;
     if (ret->disp_size)
@@ -122,7 +125,8 @@ bool decode_quick(const uint8_t *code, size_t size, struct instruction *ret)
     uint8_t bytes[LONGEST + 8] = {0};
     unsigned at = 0;
     bool is_short = false;
-    *ret = (struct instruction){0};
+    uint8_t rex = 0;
+    *ret = (struct instruction){.reg = NO_REGISTER, .base = NO_REGISTER};
     memcpy(bytes, code, size < LONGEST ? size : LONGEST);
     if (bytes[at] == 0x65) {
         ret->gs = true;
@@ -133,7 +137,8 @@ bool decode_quick(const uint8_t *code, size_t size, struct instruction *ret)
         at++;
     }
     if ((bytes[at] & 0xf0) == 0x40)
-        ret->wide = bytes[at++] & 8;
+        rex = bytes[at++];
+    ret->wide = rex & 8;
     bool is_two = bytes[at] == 0x0f;
     at += is_two;
     ret->opcode = bytes[at];
@@ -142,7 +147,7 @@ bool decode_quick(const uint8_t *code, size_t size, struct instruction *ret)
         return false;
     at++;
     if (form == 'M' || form == 'B' || form == 'Z')
-        at = read_address(bytes, at, ret);
+        at = read_address(bytes, at, rex, ret);
     ret->length = at + read_immediate(bytes, at, form, is_short, ret);
     return ret->length <= size;
 }
