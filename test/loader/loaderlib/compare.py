@@ -2,21 +2,34 @@
 
 from pathlib import Path
 
-from fidelitylib.elf import SHT_PROGBITS, SHT_RELA, Elf, Section
+from fidelitylib.elf import SHT_PROGBITS, SHT_RELA, Elf, Relocation, Section
+
+R_X86_64_32S = 11
 
 # Jumps of replacements for freed init code lead nowhere in a module that was loaded without it.
 _WITHOUT_INIT = ".altinstr_replacement"
 
 
+# What lies at the edge of a section may be meant by a reference to an empty one beside it: variables without size, such
+# as keys of locks that nobody checks, leave no trace, and which sections meet depends on the load address.
+_EDGE = ("edge of a section", 0)
+
+
+def _target(elf: Elf, entry: Relocation) -> tuple[str, int]:
+    """Section or import, and distance: symbols have other numbers in another extraction."""
+    symbol = elf.symbols[entry.symbol]
+    if not 0 < symbol.shndx < len(elf.sections):
+        return symbol.name, entry.addend
+    section = elf.sections[symbol.shndx]
+    offset = symbol.value + entry.addend
+    if entry.type == R_X86_64_32S and not section.executable and not 0 < offset < section.size:
+        return _EDGE
+    return section.name, offset
+
+
 def _relocations(elf: Elf, section: Section) -> list[tuple[int, int, str, int]]:
-    """The entries with their targets in words, for symbols have other numbers in another extraction."""
-    found = []
-    for entry in elf.relocations(section):
-        symbol = elf.symbols[entry.symbol]
-        defined = 0 < symbol.shndx < len(elf.sections)
-        where = elf.sections[symbol.shndx].name if defined else symbol.name
-        found.append((entry.offset, entry.type, where, entry.addend + (symbol.value if defined else 0)))
-    return sorted(found)
+    """The entries with their targets in words."""
+    return sorted((entry.offset, entry.type, *_target(elf, entry)) for entry in elf.relocations(section))
 
 
 def _facts(path: Path) -> dict[str, object]:
