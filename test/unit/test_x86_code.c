@@ -119,6 +119,7 @@ Test(x86_code, variables_of_a_cpu_by_its_offset)
         0x65, 0x4c, 0x8b, 0x04, 0x25, 0, 0, 0, 0, /* mov %gs:this_cpu_off, %r8 */
         0x41, 0x80, 0xb8, 0,    0,    0, 0, 3,    /* cmpb $3, pcpu_hot+0x7c(%r8) */
         0x48, 0x8d, 0xb8, 0,    0,    0, 0,       /* lea pcpu_hot(%rax), %rdi: another register */
+        0x49, 0x81, 0xc0, 0,    0,    0, 0,       /* add $pcpu_hot+8, %r8 */
         0x4d, 0x8d, 0x80, 0,    0,    0, 0,       /* lea pcpu_hot(%r8), %r8 */
         0x41, 0x80, 0xb8, 0,    0,    0, 0, 3,    /* cmpb $3, 0x1f000(%r8): a member of what it points to */
     };
@@ -126,16 +127,18 @@ Test(x86_code, variables_of_a_cpu_by_its_offset)
     put_le32(code + 12, (uint32_t)EXPORT_CPU_OFF);
     put_le32(code + 19, (uint32_t)EXPORT_PERCPU + 0x7c);
     put_le32(code + 27, (uint32_t)EXPORT_PERCPU);
-    put_le32(code + 34, (uint32_t)EXPORT_PERCPU);
+    put_le32(code + 34, (uint32_t)EXPORT_PERCPU + 8);
     put_le32(code + 41, (uint32_t)EXPORT_PERCPU);
+    put_le32(code + 48, (uint32_t)EXPORT_PERCPU);
     uint32_t text = fixture_text(code, sizeof(code));
     fixture_restore();
     cr_expect_null(fixture_relocation(text, 3));
     expect_import(text, 12, R_X86_64_32S, "this_cpu_off", 0);
     expect_import(text, 19, R_X86_64_32S, "pcpu_hot", 0x7c);
     cr_expect_null(fixture_relocation(text, 27));
-    expect_import(text, 34, R_X86_64_32S, "const_pcpu_hot", 0);
-    cr_expect_null(fixture_relocation(text, 41));
+    expect_import(text, 34, R_X86_64_32S, "pcpu_hot", 8);
+    expect_import(text, 41, R_X86_64_32S, "const_pcpu_hot", 0);
+    cr_expect_null(fixture_relocation(text, 48));
     expect_no_doubt();
 }
 
@@ -379,6 +382,35 @@ Test(x86_code, pointers_in_data)
     cr_assert_eq(fixture_relocation(data, 16)->from, LKMFS_FROM_INFERRED);
     cr_assert_null(fixture_relocation(data, 24));
     cr_assert_null(fixture_relocation(data, 32), "a symbol lies between: no member of the export before");
+}
+
+/* What is compared with the end of an array is no string, though one lies there. */
+Test(x86_code, end_of_an_array_before_strings)
+{
+    uint8_t code[] = {
+        0x48, 0x81, 0xfb, 0, 0, 0, 0, /* cmp $end, %rbx */
+        0x48, 0xc7, 0xc7, 0, 0, 0, 0, /* mov $string, %rdi */
+    };
+    static const char strings[] = "a string";
+    put_le32(code + 3, (uint32_t)(RODATA + sizeof(zeros)));
+    put_le32(code + 10, (uint32_t)(RODATA + sizeof(zeros)));
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t rodata = fixture_section(".rodata", RODATA, 0, zeros, sizeof(zeros));
+    uint32_t text_strings = fixture_section(".rodata.str1.1", RODATA + sizeof(zeros), 0, strings, sizeof(strings));
+    fixture_restore();
+    expect_section(text, 3, R_X86_64_32S, rodata, sizeof(zeros));
+    expect_section(text, 10, R_X86_64_32S, text_strings, 0);
+}
+
+Test(x86_code, end_of_an_array_before_notes)
+{
+    uint8_t code[] = {0x48, 0xc7, 0xc7, 0, 0, 0, 0}; /* mov $end, %rdi */
+    put_le32(code + 3, (uint32_t)(RODATA + sizeof(zeros)));
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t rodata = fixture_section(".rodata", RODATA, 0, zeros, sizeof(zeros));
+    fixture_section(".note.gnu.build-id", RODATA + sizeof(zeros), 0, zeros, sizeof(zeros));
+    fixture_restore();
+    expect_section(text, 3, R_X86_64_32S, rodata, sizeof(zeros));
 }
 
 Test(x86_code, per_cpu_variables_in_data)

@@ -6,7 +6,7 @@
 
 static bool is_same(const struct instruction *a, const struct instruction *b)
 {
-    return a->length == b->length && a->opcode == b->opcode && a->reg == b->reg && a->base == b->base &&
+    return a->length == b->length && a->opcode == b->opcode && a->reg == b->reg && a->rm == b->rm &&
            a->wide == b->wide && a->gs == b->gs && a->rip == b->rip && a->no_base == b->no_base &&
            a->direct == b->direct && a->relative == b->relative && a->disp_size == b->disp_size &&
            a->disp_offset == b->disp_offset && a->imm_size == b->imm_size && a->imm_offset == b->imm_offset &&

@@ -96,9 +96,9 @@ static void follow_cpu(struct sweep *s)
     }
 }
 
-static bool is_cpu_base(const struct sweep *s)
+static bool is_cpu_base(const struct sweep *s, uint8_t number)
 {
-    return s->in.base != NO_REGISTER && s->in.base == s->cpu_register && s->offset - s->cpu_since < CPU_WITHIN;
+    return number != NO_REGISTER && number == s->cpu_register && s->offset - s->cpu_since < CPU_WITHIN;
 }
 
 static void do_disp(const struct sweep *s)
@@ -113,7 +113,7 @@ static void do_disp(const struct sweep *s)
         found = target_find(s->r, value, 0, 0, &target);
     else if (s->in.no_base && !s->in.gs && value > PERCPU_FIRST && value < s->r->context->percpu_end)
         found = target_import(s->r, value, 0, &target);
-    else if (is_cpu_base(s) && value >= PERCPU_FIRST)
+    else if (is_cpu_base(s, s->in.rm) && value >= PERCPU_FIRST)
         found = target_percpu(s->r, value, 0, &target);
     if (found)
         put(s, s->in.disp_offset, R_X86_64_32S, &target);
@@ -121,17 +121,32 @@ static void do_disp(const struct sweep *s)
 
 /* ---- immediates ---- */
 
+/* add $variable, %register */
+static bool adds_to_cpu(const struct sweep *s)
+{
+    bool is_short = s->in.opcode == 0x05, is_add = s->in.opcode == 0x81 && s->in.direct && (s->in.reg & 7) == 0;
+    return s->in.wide && (is_short || is_add) && is_cpu_base(s, is_short ? 0 : s->in.rm);
+}
+
+/* cmp $address, ... */
+static bool compares(const struct sweep *s)
+{
+    return s->in.opcode == 0x3d || (s->in.opcode == 0x81 && (s->in.reg & 7) == 7);
+}
+
 /* A 32-bit immediate is an address only where the CPU sign-extends it to 64 bits. */
 static void do_imm32(const struct sweep *s)
 {
     uint64_t value = (uint64_t)s->in.imm;
     struct target target;
     bool is_push = s->in.opcode == 0x68;
+    unsigned compared = compares(s) ? TARGET_COMPARED : 0;
     bool is_move = s->in.opcode == 0xc7 && s->in.direct && s->in.wide;
     bool found = false;
     if (is_kernel_map(value))
-        found = (s->in.wide || is_push) && target_find(s->r, value, 0, TARGET_VALUE, &target);
-    else if (is_move && s->in.imm >= PERCPU_FIRST) /* plain constants this small have a shorter move */
+        found = (s->in.wide || is_push) && target_find(s->r, value, 0, TARGET_VALUE | compared, &target);
+    else if ((is_move || adds_to_cpu(s)) &&
+             s->in.imm >= PERCPU_FIRST) /* plain constants this small have a shorter move */
         found = target_find(s->r, value, 0, TARGET_EXACT, &target) || target_percpu(s->r, value, 0, &target);
     if (!found)
         return;

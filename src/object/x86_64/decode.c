@@ -17,8 +17,8 @@ static void read_operands(const ZydisDecodedInstruction *in, struct instruction 
         bool has_sib = in->raw.modrm.rm == 4;
         ret->no_base = in->raw.modrm.mod == 0 && has_sib && in->raw.sib.base == 5;
         ret->reg = (uint8_t)(in->raw.modrm.reg | in->raw.rex.R << 3);
-        if (!ret->direct && !ret->rip && !ret->no_base)
-            ret->base = (uint8_t)((has_sib ? in->raw.sib.base : in->raw.modrm.rm) | in->raw.rex.B << 3);
+        if (!ret->rip && !ret->no_base)
+            ret->rm = (uint8_t)((has_sib && !ret->direct ? in->raw.sib.base : in->raw.modrm.rm) | in->raw.rex.B << 3);
     }
     ret->disp_size = in->raw.disp.size / 8u;
     ret->disp_offset = in->raw.disp.offset;
@@ -44,7 +44,7 @@ bool decode_any(const uint8_t *bytes, size_t size, struct instruction *ret)
     }
     if (!ready || !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, bytes, size, &in)))
         return false;
-    *ret = (struct instruction){.length = in.length, .opcode = in.opcode, .reg = NO_REGISTER, .base = NO_REGISTER};
+    *ret = (struct instruction){.length = in.length, .opcode = in.opcode, .reg = NO_REGISTER, .rm = NO_REGISTER};
     read_prefixes(&in, ret);
     read_operands(&in, ret);
     return true;

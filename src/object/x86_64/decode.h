@@ -14,7 +14,7 @@ struct instruction {
     unsigned length;
     uint8_t opcode;
     uint8_t reg;                     /* number of the register that ModRM.reg names, NO_REGISTER without ModRM */
-    uint8_t base;                    /* of the memory operand's base register, NO_REGISTER if it has none */
+    uint8_t rm;                      /* of the operand itself, or of its base register; NO_REGISTER if it has none */
     bool wide;                       /* REX.W */
     bool gs;                         /* gs: prefix */
     bool rip;                        /* the displacement is relative to the next instruction */

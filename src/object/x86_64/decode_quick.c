@@ -85,6 +85,7 @@ static unsigned read_address(const uint8_t *bytes, unsigned at, uint8_t rex, str
     uint8_t modrm = bytes[at++], mod = modrm >> 6, base = modrm & 7;
     ret->direct = mod == 3;
     ret->reg = (uint8_t)((modrm >> 3 & 7) | (rex & 4) << 1);
+    ret->rm = (uint8_t)(base | (rex & 1) << 3);
     if (ret->direct)
         return at;
     ret->rip = mod == 0 && base == 5;
@@ -92,8 +93,7 @@ static unsigned read_address(const uint8_t *bytes, unsigned at, uint8_t rex, str
         base = bytes[at++] & 7;
         ret->no_base = mod == 0 && base == 5;
     }
-    if (!ret->rip && !ret->no_base)
-        ret->base = (uint8_t)(base | (rex & 1) << 3);
+    ret->rm = ret->rip || ret->no_base ? NO_REGISTER : (uint8_t)(base | (rex & 1) << 3);
     ret->disp_size = mod == 1 ? 1 : mod == 2 || (mod == 0 && base == 5) ? 4 : 0;
     ret->disp_offset = ret->disp_size ? at : 0;
     if (ret->disp_size)
@@ -126,7 +126,7 @@ bool decode_quick(const uint8_t *code, size_t size, struct instruction *ret)
     unsigned at = 0;
     bool is_short = false;
     uint8_t rex = 0;
-    *ret = (struct instruction){.reg = NO_REGISTER, .base = NO_REGISTER};
+    *ret = (struct instruction){.reg = NO_REGISTER, .rm = NO_REGISTER};
     memcpy(bytes, code, size < LONGEST ? size : LONGEST);
     if (bytes[at] == 0x65) {
         ret->gs = true;

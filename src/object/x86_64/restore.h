@@ -135,10 +135,11 @@ void restore_find_cold(struct restore *r);
 /* ---- target.c: from an address to section, symbol or import ---- */
 
 enum target_want {
-    TARGET_LABEL = 1 << 0, /* against the section, as labels and objtool's tables are, never a named symbol */
-    TARGET_EXACT = 1 << 1, /* no export with a distance, no end of a section */
-    TARGET_TABLE = 1 << 2, /* own sections, freed ones included, before what others export there now */
-    TARGET_VALUE = 1 << 3, /* code takes the address, it does not read there: it may be an array's end, or beyond */
+    TARGET_LABEL = 1 << 0,    /* against the section, as labels and objtool's tables are, never a named symbol */
+    TARGET_EXACT = 1 << 1,    /* no export with a distance, no end of a section */
+    TARGET_TABLE = 1 << 2,    /* own sections, freed ones included, before what others export there now */
+    TARGET_VALUE = 1 << 3,    /* code takes the address, it does not read there: it may be an array's end, or beyond */
+    TARGET_COMPARED = 1 << 4, /* code compares with the address: that of an array's end, or of an object */
 };
 
 struct target {

@@ -75,6 +75,10 @@ static bool is_not_named(const struct restore *r, uint32_t section, uint64_t add
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (strcmp(name, names[i]) == 0)
             return true;
+    if (has_prefix(name, ".note")) /* build IDs and properties are for programs */
+        return true;
+    if (has_prefix(name, ".rodata.str")) /* where a string lies is nothing to compare with */
+        return want & TARGET_COMPARED;
     if (has_prefix(name, ".rodata.cst")) /* constants are read, their addresses are not taken */
         return want & TARGET_VALUE;
     return strcmp(name, ".exit.data") == 0 && address == section_at(r, section)->address && want & TARGET_VALUE;
