@@ -51,6 +51,16 @@ struct lkmfs_section_report {
     size_t missing_count;
 };
 
+/*
+ * An instruction that a place may have held on disk, one of several that the kernel turns into what is there now: which
+ * of them it was leaves no trace.
+ */
+struct lkmfs_reading {
+    uint64_t address; /* run-time address */
+    uint8_t size;
+    uint8_t bytes[7]; /* as linked there */
+};
+
 struct lkmfs_object;
 
 /* Everything that building an object needs besides the module; immutable, shared by all builds and threads. */
@@ -81,6 +91,8 @@ uint8_t *lkmfs_object_take(struct lkmfs_object *object, size_t *size);
 const struct lkmfs_section_report *lkmfs_object_sections(const struct lkmfs_object *object, size_t *count);
 /* Doubts about this object, one line each. */
 const char *const *lkmfs_object_doubts(const struct lkmfs_object *object, size_t *count);
+/* Readings of places that are left as in memory, all of one place together. Owned by the object. */
+const struct lkmfs_reading *lkmfs_object_readings(const struct lkmfs_object *object, size_t *count);
 /* Symbols in the file by provenance. */
 void lkmfs_object_symbol_counts(const struct lkmfs_object *object, size_t counts[LKMFS_PROVENANCE_COUNT]);
 

@@ -19,6 +19,8 @@ struct lkmfs_diff {
     uint8_t *bytes; /* of the file */
     struct elf_file memory, file;
     struct link_map map;
+    const struct lkmfs_reading *readings;
+    size_t reading_count;
     struct lkmfs_difference *items;
     size_t count, capacity;
     uint64_t compared;
@@ -119,6 +121,20 @@ static void compare_bytes(struct lkmfs_diff *diff, size_t index, const uint8_t *
     }
 }
 
+/* Places that memory does not tell hold what the file says where that is one of their readings. */
+static void settle_readings(const struct lkmfs_diff *diff, const struct elf_section *section, uint8_t *memory,
+                            const uint8_t *file)
+{
+    uint64_t start = linked_address(&diff->map, section->name);
+    for (size_t i = 0; i < diff->reading_count; i++) {
+        const struct lkmfs_reading *reading = &diff->readings[i];
+        uint64_t offset = reading->address - start;
+        if (range_fits(offset, reading->size, section->size) &&
+            memcmp(file + offset, reading->bytes, reading->size) == 0)
+            memcpy(memory + offset, reading->bytes, reading->size);
+    }
+}
+
 static int compare_entries(const void *a, const void *b, void *size)
 {
     return memcmp(a, b, *(size_t *)size);
@@ -193,6 +209,7 @@ static void compare_section(struct lkmfs_diff *diff, size_t in_memory, size_t in
         add_size(diff, memory, file);
         return;
     }
+    settle_readings(diff, memory, one, other);
     if (!(file->flags & SHF_WRITE))
         diff->compared += file->size;
     if (entry)
@@ -298,6 +315,7 @@ bool lkmfs_diff_open(const struct lkmfs_builder *builder, const struct lkmfs_obj
     }
     diff->map.sections = lkmfs_object_sections(object, &diff->map.section_count);
     diff->map.exports = lkmfs_builder_exports(builder);
+    diff->readings = lkmfs_object_readings(object, &diff->reading_count);
     compare_sections(diff);
     compare_symbols(diff);
     if (diff->failed || diff->arena.failed) {

@@ -9,6 +9,8 @@
 
 /* More sections than an ELF file can number without extensions (SHN_LORESERVE) can't have been loaded. */
 #define SECTIONS_LIMIT 0xff00
+/* The modules of distributions have some fifty at most. */
+#define READINGS_MAX 4096
 
 static void clear_section(struct draft_section *section)
 {
@@ -35,6 +37,7 @@ void draft_clear(struct draft *draft)
     free(draft->imports);
     free(draft->import_slots);
     free((void *)draft->doubts);
+    free(draft->readings);
     free(draft->pool);
     *draft = (struct draft){.module = draft->module};
 }
@@ -215,6 +218,16 @@ void draft_keep(struct draft *draft, const bool *symbols, const bool *imports)
     }
     free(symbol_numbers);
     free(import_numbers);
+}
+
+void draft_add_reading(struct draft *draft, const struct lkmfs_reading *reading)
+{
+    if (draft->reading_count == READINGS_MAX)
+        return;
+    if (ARRAY_RESERVE(&draft->readings, &draft->reading_capacity, draft->reading_count))
+        draft->readings[draft->reading_count++] = *reading;
+    else
+        draft->out_of_memory = true;
 }
 
 /* vasprintf() that returns NULL without memory. */

@@ -109,6 +109,8 @@ struct draft {
 
     const char **doubts; /* owned lines */
     size_t doubt_count, doubt_capacity;
+    struct lkmfs_reading *readings;
+    size_t reading_count, reading_capacity;
     char **pool; /* strings made while drafting */
     size_t pool_count, pool_capacity;
     bool out_of_memory; /* set by any add that failed; checked once at the end of each step */
@@ -141,6 +143,9 @@ uint32_t draft_import(struct draft *draft, const char *name);
  * removed, or a section that is left out, go too.
  */
 void draft_keep(struct draft *draft, const bool *symbols, const bool *imports);
+
+/* Adds what a place may have held; no more than a module can need are kept. */
+void draft_add_reading(struct draft *draft, const struct lkmfs_reading *reading);
 
 /* Adds one line to the object's doubts. */
 void draft_doubt(struct draft *draft, const char *format, ...) __attribute__((format(printf, 2, 3)));

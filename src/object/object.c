@@ -250,6 +250,12 @@ const char *const *lkmfs_object_doubts(const struct lkmfs_object *object, size_t
     return object->draft.doubts;
 }
 
+const struct lkmfs_reading *lkmfs_object_readings(const struct lkmfs_object *object, size_t *count)
+{
+    *count = object->draft.reading_count;
+    return object->draft.readings;
+}
+
 void lkmfs_object_symbol_counts(const struct lkmfs_object *object, size_t counts[LKMFS_PROVENANCE_COUNT])
 {
     memcpy(counts, object->symbols, sizeof(object->symbols));

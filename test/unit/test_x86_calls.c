@@ -336,6 +336,49 @@ Test(x86_calls, alternative_direct_call_that_could_be_several)
     code[5] = 0x90;
     restore_alternative(code, sizeof(code), &entry, 1, call, sizeof(call));
     expect_doubt("which paravirt operation");
+    cr_assert_eq(fixture.draft.reading_count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t was[6] = {0xff, 0x15}; /* call *pv_ops+8 or +16 */
+        put_le32(was + 2, (uint32_t)(EXPORT_PV + 8 + 8 * i - (TEXT + 6)));
+        cr_expect_eq(fixture.draft.readings[i].address, TEXT);
+        cr_expect_eq(fixture.draft.readings[i].size, sizeof(was));
+        cr_expect_arr_eq(fixture.draft.readings[i].bytes, was, sizeof(was));
+    }
+}
+
+Test(x86_calls, alternative_direct_call_that_could_be_none)
+{
+    uint8_t code[8] = {0};
+    const uint8_t call[] = {0xe8, 0, 0, 0, 0};
+    const struct entry entry = {3 * 32 + 21, 2, 6, 5, 0};
+    fixture.context.pv = (struct pv_slots){EXPORT_PV, pv_words, 3};
+    call_to(code, 0xe8, EXPORT_HWEIGHT);
+    code[5] = 0x90;
+    restore_alternative(code, sizeof(code), &entry, 1, call, sizeof(call));
+    expect_doubt("which paravirt operation");
+    cr_expect_eq(fixture.draft.reading_count, 0);
+}
+
+/* Lengths in the table after a site of nothing with two alternatives was patched. */
+static void expect_lengths(uint8_t first_size, uint8_t second_size, uint8_t first, uint8_t second)
+{
+    const uint8_t code[16] = {[0 ... 14] = 0x90, [15] = 0xc3}, replacements[32] = {[0 ... 31] = 0x90};
+    const struct entry entries[] = {{.feature = 1, .length = 15, .size = first_size},
+                                    {.feature = 2, .length = 15, .size = second_size, .at = 16}};
+    restore_alternative(code, sizeof(code), entries, 2, replacements, sizeof(replacements));
+    const uint8_t *table = fixture.draft.sections[2].data;
+    cr_expect_eq(table[12], first);
+    cr_expect_eq(table[14 + 12], second);
+}
+
+Test(x86_calls, alternative_inside_an_alternative_has_its_own_length)
+{
+    expect_lengths(5, 15, 5, 15);
+}
+
+Test(x86_calls, alternatives_of_an_original_that_is_longer_keep_their_length)
+{
+    expect_lengths(5, 12, 15, 15);
 }
 
 Test(x86_calls, alternative_damaged)

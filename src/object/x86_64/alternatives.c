@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/overflow.h"
 #include "object/x86_64/nops.h"
 #include "object/x86_64/pv.h"
 #include "object/x86_64/tables.h"
 
 #define FEATURE_ALWAYS (3 * 32 + 21) /* X86_FEATURE_ALWAYS */
 #define FLAG_DIRECT    2u            /* ALT_FLAG_DIRECT_CALL [6.8+] */
+#define FLAGGED_ENTRY  14            /* bytes of an entry with flags [6.3+] */
 
 /* ---- reading ---- */
 
@@ -27,9 +29,9 @@ static bool read_entry(const struct restore *r, const struct draft_section *tabl
     *ret = (struct alternative){.site = table->address + at + (uint64_t)(int64_t)(int32_t)le32(bytes),
                                 .replacement = table->address + at + 4 + (uint64_t)(int64_t)(int32_t)le32(bytes + 4),
                                 .feature = le16(bytes + 8),
-                                .flags = size == 14 ? le16(bytes + 10) : 0,
-                                .length = bytes[size == 14 ? 12 : 10],
-                                .size = bytes[size == 14 ? 13 : 11],
+                                .flags = size == FLAGGED_ENTRY ? le16(bytes + 10) : 0,
+                                .length = bytes[size == FLAGGED_ENTRY ? 12 : 10],
+                                .size = bytes[size == FLAGGED_ENTRY ? 13 : 11],
                                 .index = (uint32_t)(at / size)};
     if (ret->size == 0)
         return ret->length > 0;
@@ -150,19 +152,53 @@ static void write_original(struct restore *r, const struct site *site, const str
 
 /* ---- one site ---- */
 
+/* Words of pv_ops may hold the same function: then which one the site called by is not told. */
 static void restore_direct_call(struct restore *r, const struct site *site, const struct alternative_group *group)
 {
-    size_t slot = pv_find_slot(r, site, group->length);
-    bool is_known = slot != SIZE_MAX && pv_is_known(r, site, group->length, slot);
-    for (size_t i = 0; !is_known && slot != SIZE_MAX && i < group->count; i++)
-        is_known = holds(site, &group->entries[i]);
-    if (is_known)
+    size_t count = 0, slot = 0;
+    for (size_t i = 0; i < r->context->pv.count; i++) {
+        if (pv_makes(r, site, group->length, i)) {
+            slot = i;
+            count++;
+        }
+    }
+    if (count == 1) {
         pv_write_call(r, site, group->length, slot);
-    else
-        restore_failed(r, RULE_ALTERNATIVE, site->address, "which paravirt operation it called is not known");
+        return;
+    }
+    restore_failed(r, RULE_ALTERNATIVE, site->address, "which paravirt operation it called is not known");
+    for (size_t i = 0; count > 1 && i < r->context->pv.count; i++)
+        if (pv_makes(r, site, group->length, i))
+            pv_add_reading(r, site, i);
 }
 
-static void restore_group(struct restore *r, const struct alternative_group *group, size_t *snippet)
+/*
+ * Alternatives inside alternatives [6.11+]: on disk an entry has the length of what it knows, the original and the
+ * replacements up to its own; the kernel raises them all to the longest (apply_alternatives()).
+ */
+static void restore_lengths(struct draft_section *table, const struct alternative_group *group,
+                            const struct original *original)
+{
+    size_t length = original->size, longest;
+    while (length > 0 && original->bytes[length - 1] == 0x90)
+        length--;
+    longest = length;
+    for (size_t i = 0; i < group->count; i++) {
+        if (group->entries[i].length != group->length)
+            return;
+        longest = max_u64(longest, group->entries[i].size);
+    }
+    for (size_t i = 0; longest == group->length && i < group->count; i++) {
+        uint8_t *field = table->data + (size_t)group->entries[i].index * FLAGGED_ENTRY + 12;
+        length = max_u64(length, group->entries[i].size);
+        table->restored_bytes += *field != length;
+        table->restored_sites += *field != length;
+        *field = (uint8_t)length;
+    }
+}
+
+static void restore_group(struct restore *r, const struct alternative_group *group, struct draft_section *table,
+                          size_t *snippet)
 {
     struct site site;
     struct original original = {.target = {.section = DRAFT_NONE}};
@@ -187,6 +223,8 @@ static void restore_group(struct restore *r, const struct alternative_group *gro
         return;
     for (size_t i = 0; i < group->count; i++)
         is_held |= holds(&site, &group->entries[i]);
+    if (table)
+        restore_lengths(table, group, &original);
     if (is_held || holds_original(r, &site, &original) || (is_feature_test && is_nops(site.bytes, group->length)))
         write_original(r, &site, &original);
     else
@@ -227,7 +265,7 @@ void restore_alternatives(struct restore *r)
 {
     uint32_t index;
     size_t count = 0, snippet = 0;
-    const struct draft_section *table = section_named(r, ".altinstructions", &index);
+    struct draft_section *table = section_named(r, ".altinstructions", &index);
     unsigned size = table ? alternative_size(r, table) : 0;
     if (size == 0) {
         if (table)
@@ -246,7 +284,7 @@ void restore_alternatives(struct restore *r)
         qsort(entries, count, sizeof(*entries), by_site);
         size_t found = group_entries(entries, count, groups);
         for (size_t i = 0; i < found; i++)
-            restore_group(r, &groups[i], &snippet);
+            restore_group(r, &groups[i], size == FLAGGED_ENTRY ? table : NULL, &snippet);
     } else {
         r->out_of_memory = true;
     }

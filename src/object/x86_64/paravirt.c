@@ -25,9 +25,9 @@ static const struct {
     {3, {0x0f, 0x20, 0xd8}, {"__native_read_cr3", NULL}},
     {3, {0x0f, 0x22, 0xdf}, {"native_write_cr3", "pv_native_write_cr3"}},
     {3, {0xc6, 0x07, 0x00}, {NULL}}, /* queued spin unlock */
-    {3, {0x48, 0x89, 0xf8}, {NULL}}, /* identity: many words */
-    {2, {0x31, 0xc0}, {NULL}},       /* vcpu_is_preempted */
-    {2, {0x57, 0x9d}, {NULL}},       /* restore_fl */
+    {3, {0x48, 0x89, 0xf8}, {"_paravirt_ident_64", NULL}},
+    {2, {0x31, 0xc0}, {NULL}}, /* vcpu_is_preempted */
+    {2, {0x57, 0x9d}, {NULL}}, /* restore_fl */
     {2, {0x0f, 0xa2}, {NULL}},
 };
 
@@ -64,46 +64,33 @@ bool pv_is_known(const struct restore *r, const struct site *site, size_t length
     return is_nops(site->bytes, length);
 }
 
-/* The only word of pv_ops with `function`, SIZE_MAX if there is none or several. */
-static size_t only_slot(const struct restore *r, uint64_t function)
+static bool is_named(const char *name, const char *wanted)
 {
-    size_t found = SIZE_MAX;
-    for (size_t i = 0; i < r->context->pv.count; i++) {
-        if (r->context->pv.words[i] != function)
-            continue;
-        if (found != SIZE_MAX)
-            return SIZE_MAX;
-        found = i;
-    }
-    return found;
+    return name && wanted && strcmp(name, wanted) == 0;
 }
 
-static size_t slot_of_name(const struct restore *r, const char *function)
-{
-    for (size_t i = 0; function && i < r->context->pv.count; i++) {
-        const char *name = context_symbol(r->context, r->context->pv.words[i]);
-        if (name && strcmp(name, function) == 0)
-            return only_slot(r, r->context->pv.words[i]);
-    }
-    return SIZE_MAX;
-}
-
-size_t pv_find_slot(const struct restore *r, const struct site *site, size_t length)
+bool pv_makes(const struct restore *r, const struct site *site, size_t length, size_t slot)
 {
     uint64_t word;
-    if (length > site->size || length < 6)
-        return SIZE_MAX;
+    if (length > site->size || length < 6 || slot >= r->context->pv.count)
+        return false;
     if (is_indirect(site, &word))
-        return word >= r->context->pv.address ? (word - r->context->pv.address) / 8 : SIZE_MAX;
+        return word == r->context->pv.address + slot * 8;
     if (site->bytes[0] == 0xe8)
-        return only_slot(r, branch_target(site, 5));
-    for (size_t i = 0; i < sizeof(natives) / sizeof(*natives); i++) {
-        if (!is_native(site->bytes, length, i))
-            continue;
-        size_t slot = slot_of_name(r, natives[i].functions[0]);
-        return slot != SIZE_MAX ? slot : slot_of_name(r, natives[i].functions[1]);
-    }
-    return SIZE_MAX;
+        return branch_target(site, 5) == r->context->pv.words[slot] && is_nops(site->bytes + 5, length - 5);
+    const char *function = context_symbol(r->context, r->context->pv.words[slot]);
+    for (size_t i = 0; i < sizeof(natives) / sizeof(*natives); i++)
+        if (is_native(site->bytes, length, i))
+            return is_named(function, natives[i].functions[0]) || is_named(function, natives[i].functions[1]);
+    return is_named(function, "nop_func") && is_nops(site->bytes, length);
+}
+
+void pv_add_reading(struct restore *r, const struct site *site, size_t slot)
+{
+    uint64_t word = r->context->pv.address + slot * 8;
+    struct lkmfs_reading reading = {.address = site->address, .size = 6, .bytes = {0xff, 0x15}};
+    put_le32(reading.bytes + 2, (uint32_t)(word - (site->address + reading.size)));
+    draft_add_reading(r->draft, &reading);
 }
 
 void pv_write_call(struct restore *r, const struct site *site, size_t length, size_t slot)

@@ -9,8 +9,14 @@
 /* Whether the `length` bytes at the site are what the kernel can have made of a call through word `slot` of pv_ops. */
 bool pv_is_known(const struct restore *r, const struct site *site, size_t length, size_t slot);
 
-/* The word of pv_ops that the site of `length` bytes called by what stands there now, SIZE_MAX if it does not tell. */
-size_t pv_find_slot(const struct restore *r, const struct site *site, size_t length);
+/*
+ * Whether they are what the kernel makes of a call through word `slot`, and of no word that holds another function: for
+ * sites whose word no table names [6.8+].
+ */
+bool pv_makes(const struct restore *r, const struct site *site, size_t length, size_t slot);
+
+/* Notes that the site of 6 bytes may have held `call *pv_ops+8*slot`. */
+void pv_add_reading(struct restore *r, const struct site *site, size_t slot);
 
 /* Writes `call *pv_ops+8*slot` of 6 (rip-relative) or 7 (absolute) bytes. */
 void pv_write_call(struct restore *r, const struct site *site, size_t length, size_t slot);
