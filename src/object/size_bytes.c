@@ -176,6 +176,24 @@ static uint64_t unnamed_end(const struct sizing *sizing)
     return round_up(view->trimmed, 4);
 }
 
+/*
+ * End of a constant of two bytes, the smallest that compilers label (.LC) and so what linkers that merge constants of a
+ * size put last; 0 when no such label is the last that is there.
+ */
+static uint64_t last_constant_end(const struct sizing *sizing)
+{
+    const struct view *view = sizing->view;
+    const struct lkmfs_module *module = sizing->layout->draft->module;
+    size_t count;
+    const struct layout_symbol *symbols =
+        layout_symbols_of(sizing->layout, (uint32_t)(sizing->section - sizing->layout->draft->sections), &count);
+    uint64_t end = view->last_symbol + 2;
+    const char *name = count ? module->symbols[symbols[count - 1].index].name : NULL;
+    if (!name || strncmp(name, ".LC", 3) != 0 || view->last_symbol % 2 || view->convention.kind == SECTION_STRINGS)
+        return 0;
+    return view->trimmed <= end && view->symbols_end <= view->last_symbol && end <= sizing->upper ? end : 0;
+}
+
 bool size_by_objects(const struct sizing *sizing, uint64_t *ret)
 {
     const struct view *view = sizing->view;
@@ -184,6 +202,7 @@ bool size_by_objects(const struct sizing *sizing, uint64_t *ret)
     uint64_t size = view->trimmed > view->symbols_end ? min_u64(unnamed_end(sizing), view->upper) : 0;
     if (view->symbols_end <= sizing->upper)
         size = max_u64(size, view->symbols_end);
-    *ret = clip(sizing, max_u64(size, view->trimmed));
+    uint64_t constant = last_constant_end(sizing);
+    *ret = clip(sizing, constant ? constant : max_u64(size, view->trimmed));
     return true;
 }

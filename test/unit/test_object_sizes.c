@@ -111,6 +111,29 @@ Test(object_sizes, zeroed_data_ends_with_its_last_object)
     fake_module_free(fake);
 }
 
+/* Size of .rodata with `filled` bytes and a label at `label`, before a section at 0x28. */
+static uint64_t labelled_size(const char *name, uint64_t label, uint64_t filled)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".rodata", FAKE_RODATA, 0);
+    fake_section(fake, ".note.gnu.property", FAKE_RODATA, 0x28);
+    fake_symbol(fake, name, fake_address(FAKE_RODATA, label), 0, 1, ELF64_ST_INFO(STB_LOCAL, STT_NOTYPE), 'r');
+    fake_fill(fake, FAKE_RODATA, 0, filled);
+    cr_assert(fake_layout(fake));
+    uint64_t size = size_of(fake, ".rodata");
+    fake_module_free(fake);
+    return size;
+}
+
+Test(object_sizes, constants_of_two_bytes_come_last)
+{
+    cr_expect_eq(labelled_size(".LC4", 0x24, 0x25), 0x26);
+    cr_expect_eq(labelled_size(".LC4", 0x24, 0x20), 0x26, "a zero");
+    cr_expect_eq(labelled_size(".LC4", 0x21, 0x22), 0x24, "not aligned: no such constant");
+    cr_expect_eq(labelled_size(".LC4", 0x14, 0x22), 0x24, "more follows");
+    cr_expect_eq(labelled_size("mask", 0x24, 0x25), 0x28);
+}
+
 Test(object_sizes, zeros_before_a_label_belong_to_its_section)
 {
     struct fake_module *fake = fake_module_new();
