@@ -482,6 +482,38 @@ Test(x86_code, list_node)
     expect_bytes(data, 0, zeros, 16);
 }
 
+/* A node and two heads that are empty; only the one behind the node was made when the object was added to a list. */
+Test(x86_code, list_head_behind_a_node)
+{
+    const uint64_t words[] = {HEAP, HEAP + 64, DATA + 16, DATA + 16, 5, DATA + 40, DATA + 40};
+    uint32_t data = restore_words(".data", SHF_WRITE, words, 7);
+    fixture_word(DATA, HEAP); /* memory as it was before the node is restored */
+    fixture_word(DATA + 8, HEAP + 64);
+    fixture_word(HEAP + 8, DATA);
+    fixture_word(HEAP + 64, DATA);
+    fixture_symbol("algorithm", data, 0, 56, STB_LOCAL, STT_OBJECT);
+    fixture_restore();
+    cr_assert_eq(fixture.draft.sections[data].relocation_count, 2);
+    expect_bytes(data, 0, zeros, 32);
+    expect_section(data, 40, R_X86_64_64, data, 40);
+    expect_section(data, 48, R_X86_64_64, data, 40);
+}
+
+/* Of two objects the second may well be a head. */
+Test(x86_code, list_head_behind_the_node_of_another_object)
+{
+    const uint64_t words[] = {HEAP, HEAP + 64, DATA + 16, DATA + 16};
+    uint32_t data = restore_words(".data", SHF_WRITE, words, 4);
+    fixture_word(DATA, HEAP); /* memory as it was before the node is restored */
+    fixture_word(DATA + 8, HEAP + 64);
+    fixture_word(HEAP + 8, DATA);
+    fixture_word(HEAP + 64, DATA);
+    fixture_symbol("object", data, 0, 16, STB_LOCAL, STT_OBJECT);
+    fixture_symbol("head", data, 16, 16, STB_LOCAL, STT_OBJECT);
+    fixture_restore();
+    expect_section(data, 16, R_X86_64_64, data, 16);
+}
+
 Test(x86_code, registered_driver)
 {
     /* The driver's own name, then struct device_driver: a copy of it, the bus and the module. */

@@ -77,6 +77,26 @@ static bool is_in_array(struct restore *r, const struct draft_section *section, 
     return false;
 }
 
+static bool is_linked(const struct restore *r, uint64_t self, uint64_t next, uint64_t prev)
+{
+    return next >= r->context->kernel_half && prev >= r->context->kernel_half && reads_as(r, next + 8, self) &&
+           reads_as(r, prev, self);
+}
+
+/*
+ * A head behind a node of a list, in one object: who adds an object to a list makes the heads in it (struct
+ * crypto_alg). The node itself may be restored already, so memory is asked.
+ */
+static bool is_behind_node(const struct restore *r, const struct draft_section *section, uint64_t offset)
+{
+    uint32_t index = (uint32_t)(section - r->draft->sections);
+    const struct draft_symbol *object = object_around(r, index, offset);
+    uint64_t node = section->address + offset - LIST_HEAD;
+    uint8_t words[16];
+    return object && offset - object->value >= LIST_HEAD && context_read(r->context, node, words, sizeof(words)) &&
+           le64(words) != node && is_linked(r, node, le64(words), le64(words + 8));
+}
+
 bool list_fate(struct restore *r, const struct draft_section *section, uint64_t offset, enum word_fate fate[2])
 {
     uint64_t self = section->address + offset;
@@ -85,9 +105,9 @@ bool list_fate(struct restore *r, const struct draft_section *section, uint64_t 
         return false;
     if (next == self && prev == self) { /* else an empty head is as it was */
         fate[0] = fate[1] = WORD_ZERO;
-        return is_in_array(r, section, offset);
+        return is_in_array(r, section, offset) || is_behind_node(r, section, offset);
     }
-    if (next >= r->context->kernel_half && reads_as(r, next + 8, self) && reads_as(r, prev, self)) {
+    if (is_linked(r, self, next, prev)) {
         bool head = is_head(r, section, offset);
         fate[0] = head ? WORD_SELF : WORD_ZERO;
         fate[1] = head ? WORD_SELF_PREV : WORD_ZERO;
