@@ -482,6 +482,24 @@ Test(x86_code, list_node)
     expect_bytes(data, 0, zeros, 16);
 }
 
+/* struct device_driver, and behind it the head of the list of IDs that registration made. */
+Test(x86_code, list_head_in_a_registered_driver)
+{
+    const uint64_t words[] = {RODATA, EXPORT_BUS, TABLE, 0, DATA + 32, DATA + 32, DATA + 48, DATA + 48};
+    uint32_t data = restore_words(".data", SHF_WRITE, words, 8);
+    fixture_section(".rodata", RODATA, 0, zeros, sizeof(zeros));
+    fixture_section(".gnu.linkonce.this_module", TABLE, SHF_WRITE, zeros, sizeof(zeros));
+    fixture.module.address = TABLE;
+    fixture_word(DATA + 8, EXPORT_BUS); /* memory as it was before these are restored */
+    fixture_word(DATA + 16, TABLE);
+    fixture_symbol("driver", data, 0, 48, STB_LOCAL, STT_OBJECT);
+    fixture_symbol("head", data, 48, 16, STB_LOCAL, STT_OBJECT);
+    fixture_restore();
+    cr_expect_null(fixture_relocation(data, 32));
+    cr_expect_null(fixture_relocation(data, 40));
+    expect_section(data, 48, R_X86_64_64, data, 48);
+}
+
 /* A node and two heads that are empty; only the one behind the node was made when the object was added to a list. */
 Test(x86_code, list_head_behind_a_node)
 {

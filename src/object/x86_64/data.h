@@ -23,6 +23,10 @@ bool driver_fate(const struct restore *r, const struct draft_section *section, u
 /* Whether the word at `offset` is the name of one, and a copy. */
 bool driver_name_fate(const struct restore *r, const struct draft_section *section, uint64_t offset);
 
+/* Whether a registered driver lies in `object` of `section`, by memory as it was before anything was restored. */
+bool is_registered_driver(const struct restore *r, const struct draft_section *section,
+                          const struct draft_symbol *object);
+
 /* The object around offset `offset` of section `index`, NULL if no symbol covers it. */
 const struct draft_symbol *object_around(const struct restore *r, uint32_t index, uint64_t offset);
 

@@ -8,7 +8,8 @@
 #include "base/cursor.h"
 #include "object/x86_64/data.h"
 
-#define COPY_WITHIN 256 /* a driver's own name stands so close before its struct device_driver */
+#define DRIVER_MAX  1024 /* bytes of the largest structure around a struct device_driver */
+#define COPY_WITHIN 256  /* a driver's own name stands so close before its struct device_driver */
 
 static bool is_bus(const struct restore *r, uint64_t address)
 {
@@ -21,6 +22,19 @@ bool driver_fate(const struct restore *r, const struct draft_section *section, u
 {
     return offset + 16 <= section->size && is_bus(r, le64(section->data + offset)) &&
            le64(section->data + offset + 8) == r->draft->module->address;
+}
+
+bool is_registered_driver(const struct restore *r, const struct draft_section *section,
+                          const struct draft_symbol *object)
+{
+    uint8_t words[DRIVER_MAX];
+    uint64_t size = object->size < sizeof(words) ? object->size : sizeof(words);
+    if (!context_read(r->context, section->address + object->value, words, size))
+        return false;
+    for (uint64_t at = 0; at + 16 <= size; at += 8)
+        if (le64(words + at + 8) == r->draft->module->address && is_bus(r, le64(words + at)))
+            return true;
+    return false;
 }
 
 bool driver_name_fate(const struct restore *r, const struct draft_section *section, uint64_t offset)

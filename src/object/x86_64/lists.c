@@ -84,17 +84,21 @@ static bool is_linked(const struct restore *r, uint64_t self, uint64_t next, uin
 }
 
 /*
- * A head behind a node of a list, in one object: who adds an object to a list makes the heads in it (struct
- * crypto_alg). The node itself may be restored already, so memory is asked.
+ * A head inside an object that was registered: behind a node, whose list the object was added to (struct crypto_alg),
+ * or in a driver (dynids). Nodes may be restored already, so memory is asked.
  */
-static bool is_behind_node(const struct restore *r, const struct draft_section *section, uint64_t offset)
+static bool is_registered(const struct restore *r, const struct draft_section *section, uint64_t offset)
 {
     uint32_t index = (uint32_t)(section - r->draft->sections);
     const struct draft_symbol *object = object_around(r, index, offset);
     uint64_t node = section->address + offset - LIST_HEAD;
     uint8_t words[16];
-    return object && offset - object->value >= LIST_HEAD && context_read(r->context, node, words, sizeof(words)) &&
-           le64(words) != node && is_linked(r, node, le64(words), le64(words + 8));
+    if (!object || offset == object->value)
+        return false;
+    if (offset - object->value >= LIST_HEAD && context_read(r->context, node, words, sizeof(words)) &&
+        le64(words) != node && is_linked(r, node, le64(words), le64(words + 8)))
+        return true;
+    return is_registered_driver(r, section, object);
 }
 
 bool list_fate(struct restore *r, const struct draft_section *section, uint64_t offset, enum word_fate fate[2])
@@ -105,7 +109,7 @@ bool list_fate(struct restore *r, const struct draft_section *section, uint64_t 
         return false;
     if (next == self && prev == self) { /* else an empty head is as it was */
         fate[0] = fate[1] = WORD_ZERO;
-        return is_in_array(r, section, offset) || is_behind_node(r, section, offset);
+        return is_in_array(r, section, offset) || is_registered(r, section, offset);
     }
     if (is_linked(r, self, next, prev)) {
         bool head = is_head(r, section, offset);
