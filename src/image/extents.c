@@ -105,7 +105,7 @@ void image_extents_settle(struct image_extents *extents, uint64_t file_size)
     for (size_t i = 0; i < extents->count; i++) {
         struct image_extent extent = extents->items[i];
         uint64_t frontier = last ? last->phys + last->size : 0;
-        if (extent.size && extent.phys < frontier)
+        if (last && extent.size && extent.phys < frontier)
             extent_trim(&extent, last, frontier, &extents->losses);
         if (!extent.size)
             continue;

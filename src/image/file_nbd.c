@@ -8,6 +8,7 @@
 
 #include "base/overflow.h"
 #include "image/cache.h"
+#include "image/failure.h"
 #include "image/file.h"
 
 static const char *const schemes[] = {"nbd://", "nbds://", "nbd+unix://", "nbds+unix://", "nbd+vsock://"};
@@ -91,7 +92,7 @@ static bool nbd_get(struct nbd_file *nbd, uint64_t offset, void *buffer, size_t 
             connection->handle = nbd_open(nbd->base.path);
         done = connection->handle && nbd_pread(connection->handle, buffer, size, offset, 0) == 0;
         if (!done) {
-            error = nbd_get_errno();
+            error = connection->handle ? nbd_get_errno() : ENOTCONN; /* the sandbox allows no new socket */
             nbd_close(connection->handle);
             connection->handle = NULL;
         }
@@ -129,7 +130,10 @@ static size_t nbd_fill(void *context, uint64_t key, uint8_t *block)
 {
     struct nbd_file *nbd = context;
     size_t size = (size_t)min_u64(BLOCK, nbd->base.size - key * BLOCK);
-    return nbd_get(nbd, key * BLOCK, block, size) ? size : 0;
+    if (nbd_get(nbd, key * BLOCK, block, size))
+        return size;
+    image_failure_note(key * BLOCK, errno); /* so that the block is asked for again, not taken for empty */
+    return 0;
 }
 
 static size_t nbd_source_pread(struct image_file *file, uint64_t offset, void *buffer, size_t size)

@@ -5,7 +5,7 @@
 
 #include "base/overflow.h"
 
-/* The page table of 1 TiB takes 2 GiB, of which only what the stream fills is touched. */
+/* The index of 1 TiB takes 32 MiB, and 2 GiB when all of it was sent. */
 #define RAM_MAX ((uint64_t)1 << 40)
 
 /* Bytes of the name before the number at its end. */

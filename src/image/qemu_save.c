@@ -54,7 +54,7 @@ static bool save_list_ranges(const struct qemu_save *save, struct image_ranges *
 {
     for (uint64_t at = 0; at < save->ram.size; at += QEMU_PAGE) {
         uint64_t phys = at < save->hole.start ? at : at - save->hole.start + save->hole.end;
-        if (save->ram.pages[at / QEMU_PAGE] && !image_ranges_add(ranges, phys, QEMU_PAGE))
+        if (qemu_page_place(&save->ram, at) && !image_ranges_add(ranges, phys, QEMU_PAGE))
             return false;
     }
     return true;
@@ -126,7 +126,7 @@ static bool libvirt_open(struct lkmfs_image *image, struct lkmfs_log *log, struc
 static size_t save_read_page(const struct lkmfs_image *image, uint64_t at, void *buffer, size_t size)
 {
     const struct qemu_save *save = image->state;
-    uint64_t place = at < save->ram.size ? save->ram.pages[at / QEMU_PAGE] : 0;
+    uint64_t place = at < save->ram.size ? qemu_page_place(&save->ram, at) : 0;
 
     if (place == 0)
         return 0;

@@ -119,7 +119,7 @@ static void read_sizes(struct stream *stream, uint64_t total)
 {
     struct qemu_ram *ram = stream->ram;
     size_t capacity = 0;
-    if (ram->pages) {
+    if (ram->places) {
         stream->problem = "says twice how much RAM there is";
         return;
     }
@@ -143,8 +143,8 @@ static void read_sizes(struct stream *stream, uint64_t total)
         stream->problem = "has absurd sizes of RAM";
         return;
     }
-    ram->pages = calloc(ram->size / QEMU_PAGE, sizeof(*ram->pages));
-    stream->no_memory = !ram->pages;
+    ram->places = calloc(align_up(ram->size, QEMU_LEAF) / QEMU_LEAF, sizeof(*ram->places));
+    stream->no_memory = !ram->places;
 }
 
 static void find_block(struct stream *stream)
@@ -157,6 +157,18 @@ static void find_block(struct stream *stream)
             stream->block = &stream->ram->blocks[i];
     if (!stream->block && !stream->ended)
         stream->problem = "has pages of a block that it did not announce";
+}
+
+static bool set_place(struct qemu_ram *ram, uint64_t at, uint64_t place)
+{
+    uint64_t **leaf = &ram->places[at / QEMU_LEAF];
+    if (!*leaf)
+        *leaf = calloc(QEMU_LEAF / QEMU_PAGE, sizeof(**leaf));
+    if (!*leaf)
+        return false;
+    (*leaf)[at % QEMU_LEAF / QEMU_PAGE] = place;
+    ram->seen++;
+    return true;
 }
 
 /* Notes where a page is; one that was sent again replaces the older. */
@@ -175,8 +187,7 @@ static void read_page(struct stream *stream, uint64_t address, uint64_t flags)
         stream_skip(stream, QEMU_PAGE);
     if (stream->ended || stream->block->start == UINT64_MAX)
         return;
-    stream->ram->pages[(stream->block->start + address) / QEMU_PAGE] = place;
-    stream->ram->seen++;
+    stream->no_memory = !set_place(stream->ram, stream->block->start + address, place);
 }
 
 /* What a "ram" section holds. */
@@ -298,7 +309,9 @@ bool qemu_stream_read(struct image_file *file, uint64_t offset, struct qemu_ram 
 
 void qemu_ram_free(struct qemu_ram *ram)
 {
+    for (uint64_t at = 0; ram->places && at < ram->size; at += QEMU_LEAF)
+        free(ram->places[at / QEMU_LEAF]);
+    free(ram->places);
     free(ram->blocks);
-    free(ram->pages);
     *ram = (struct qemu_ram){0};
 }

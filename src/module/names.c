@@ -4,14 +4,16 @@
 
 #include "module/modules.h"
 
-/* Letters, digits, - _ and inner dots stay; a name can neither be hidden, nor leave its folder, nor break a terminal.
+/*
+ * Letters, digits, _ and inner - and dots stay: a name can neither be hidden, nor leave its folder, nor break a
+ * terminal, nor be taken for an option.
  */
 static char *safe_name(struct arena *arena, const char *name)
 {
     char *safe = arena_string(arena, *name ? name : "unnamed");
     for (char *c = safe; c && *c; c++) {
         bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_' ||
-                     *c == '-' || (*c == '.' && c > safe && c[1] && c[1] != '.' && c[-1] != '.');
+                     (*c == '-' && c > safe) || (*c == '.' && c > safe && c[1] && c[1] != '.' && c[-1] != '.');
         if (!plain)
             *c = '_';
     }

@@ -103,12 +103,13 @@ static bool make_places(struct anchoring *anchoring)
 {
     const struct draft *draft = anchoring->layout->draft;
     anchoring->places = calloc(draft->section_count + 1, sizeof(*anchoring->places));
-    anchoring->anchored = malloc((draft->section_count + 1) * sizeof(*anchoring->anchored));
+    size_t anchored_size = (draft->section_count + 1) * sizeof(*anchoring->anchored);
+    anchoring->anchored = malloc(anchored_size);
     if (!anchoring->places || !anchoring->anchored)
         return false;
+    memset(anchoring->anchored, 0xff, anchored_size); /* DRAFT_NONE */
     for (uint32_t i = 0; i < draft->section_count; i++) {
         const struct draft_section *section = &draft->sections[i];
-        anchoring->anchored[i] = DRAFT_NONE;
         if (section->region >= 0)
             anchoring->places[anchoring->place_count++] =
                 (struct place){.address = section->address, .section = i, .region = section->region};

@@ -1,5 +1,6 @@
 /* test_image_qemu.c - QEMU's migration streams and the files of virsh save. */
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -137,6 +138,30 @@ Test(image_qemu, cut_keeps_what_is_whole)
             cr_assert(opened_log_has(&opened, "cut short"));
         opened_close(&opened);
     }
+    builder_free(&stream);
+}
+
+/* What is held grows with the pages that are there, not with the RAM that a hostile stream claims. */
+Test(image_qemu, claims_cost_nothing)
+{
+    struct builder stream = {0};
+    uint64_t last = ((uint64_t)1 << 40) - PAGE;
+    put_start(&stream, "virt-7.2", "ram", last + PAGE);
+    put_filled(&stream, "ram", last, 7);
+    put_section_end(&stream);
+    builder_put(&stream, "\3\0\0\0\5", 5);
+    put_section_end(&stream);
+    const char *path = builder_save(&stream, "vm.sav");
+    struct mallinfo2 before = mallinfo2();
+    struct opened opened = open_expecting(path, "QEMU savevm");
+    struct mallinfo2 after = mallinfo2();
+    cr_assert_lt(after.hblkhd + after.uordblks, before.hblkhd + before.uordblks + ((size_t)64 << 20));
+    uint8_t byte = 0;
+    expect_ranges(opened.image, 1);
+    expect_range(opened.image, 0, 0x40000000 + last, PAGE);
+    cr_assert_eq(lkmfs_image_read(opened.image, 0x40000000 + last, &byte, 1), 1);
+    cr_assert_eq(byte, 7);
+    opened_close(&opened);
     builder_free(&stream);
 }
 

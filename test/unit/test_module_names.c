@@ -53,6 +53,7 @@ static void expect_safe(const char *file)
 {
     cr_assert_neq(file[0], 0);
     cr_assert_neq(file[0], '.', "%s is hidden", file);
+    cr_assert_neq(file[0], '-', "%s is an option", file);
     cr_assert_lt(strlen(file), 128);
     cr_assert_null(strstr(file, ".."), "%s", file);
     for (const char *c = file; *c; c++)
@@ -163,6 +164,19 @@ Test(module_names, case_differs)
     cr_assert_str_eq(file_of(&f, 0), "Module");
     cr_assert_str_eq(file_of(&f, 1), "module");
     cr_assert_str_eq(file_of(&f, 2), "MODULE");
+    end(&f);
+}
+
+Test(module_names, no_option)
+{
+    struct fixture f;
+    begin(&f);
+    add(&f, "-rf");
+    add(&f, "a-b");
+    open_all(&f);
+    expect_all_safe_and_unique(&f);
+    cr_assert_str_eq(file_of(&f, 0), "_rf");
+    cr_assert_str_eq(file_of(&f, 1), "a-b");
     end(&f);
 }
 

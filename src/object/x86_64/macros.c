@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/overflow.h"
 #include "object/x86_64/alternatives.h"
 #include "object/x86_64/nops.h"
 
@@ -115,8 +116,7 @@ static void fill(struct original *ret, const uint8_t *bytes, size_t size, size_t
 {
     ret->size = length;
     memset(ret->bytes, 0x90, length);
-    for (size_t i = 0; i < size && i < length; i++)
-        ret->bytes[i] = bytes[i];
+    memcpy(ret->bytes, bytes, min_u64(size, length));
 }
 
 /* The original by the instruction that replaces it: the same on other hardware, or the indirect branch of a thunk. */
@@ -165,10 +165,10 @@ static bool is_wide_constant(const struct alternative_group *group)
 
 bool alternative_original(const struct restore *r, const struct alternative_group *group, struct original *ret)
 {
+    static const uint8_t nothing[5];
     for (size_t i = 0; i < sizeof(macros) / sizeof(*macros); i++) {
         if (!matches(r, &macros[i], group))
             continue;
-        static const uint8_t nothing[5];
         fill(ret, nothing, macros[i].import ? 5 : 0, group->length);
         memcpy(ret->bytes, macros[i].original, macros[i].original_size);
         ret->import = macros[i].import;
@@ -187,7 +187,7 @@ bool alternative_original(const struct restore *r, const struct alternative_grou
         memcpy(ret->bytes + 2, user_space, sizeof(user_space));
         return true;
     }
-    fill(ret, NULL, 0, group->length);
+    fill(ret, nothing, 0, group->length);
     return is_optional(group->length);
 }
 
