@@ -1,0 +1,216 @@
+/* Which code is of one object, and the order of objects in the unwind table, where objtool ran per object. */
+#include "object/x86_64/ends.h"
+#include "object/x86_64/references.h"
+#include "object/x86_64/ties.h"
+#include "test_x86_fixture.h"
+
+TestSuite(x86_objects, .init = fixture_start, .fini = fixture_stop);
+
+/* ---- ties ---- */
+
+static struct bounds bounds_of(const struct ties *ties, uint32_t line, uint64_t place)
+{
+    return ties_bounds(ties, (struct tie_end){line, place});
+}
+
+Test(x86_objects, what_lies_between_ties_is_bounded_by_them)
+{
+    struct ties *ties = ties_new(0, 10);
+    cr_assert(ties_add(ties, (struct tie_end){1, 100}, (struct tie_end){0, 3}));
+    cr_assert(ties_add(ties, (struct tie_end){0, 7}, (struct tie_end){1, 200}));
+    cr_assert(ties_settle(ties));
+    struct bounds between = bounds_of(ties, 1, 150), before = bounds_of(ties, 1, 50), other = bounds_of(ties, 2, 150);
+    cr_assert(between.low == 4 && between.high == 7);
+    cr_assert(before.low == 0 && before.high == 3);
+    cr_assert(other.low == 0 && other.high == 10);
+    cr_assert_not(ties_joined(ties, 4));
+    ties_free(ties);
+}
+
+Test(x86_objects, contrary_order_makes_one_object_of_all_between)
+{
+    struct ties *ties = ties_new(0, 10);
+    cr_assert(ties_add(ties, (struct tie_end){0, 2}, (struct tie_end){1, 200}));
+    cr_assert(ties_add(ties, (struct tie_end){0, 5}, (struct tie_end){1, 100}));
+    cr_assert(ties_add(ties, (struct tie_end){2, 9}, (struct tie_end){1, 150})); /* by way of another line */
+    cr_assert(ties_settle(ties));
+    for (uint32_t place = 0; place <= 10; place++)
+        cr_assert_eq(ties_joined(ties, place), place >= 3 && place <= 5, "%u", place);
+    struct bounds tied = bounds_of(ties, 2, 9);
+    cr_assert(tied.low == 6 && tied.high == 2);
+    ties_free(ties);
+}
+
+Test(x86_objects, ties_of_nothing)
+{
+    struct ties *ties = ties_new(0, 0);
+    cr_assert(ties_settle(ties));
+    struct bounds bounds = bounds_of(ties, 0, 5);
+    cr_assert(bounds.low == 0 && bounds.high == 0);
+    ties_free(ties);
+}
+
+/* ---- ends ---- */
+
+Test(x86_objects, ends_are_found_from_any_gap)
+{
+    struct ends ends;
+    cr_assert(ends_init(&ends, 6));
+    ends_index(&ends);
+    cr_assert_not(ends_are_many(&ends));
+    ends.can[2] = ends.can[3] = false;
+    ends.does[4] = true;
+    ends_index(&ends);
+    cr_assert(ends_are_many(&ends));
+    cr_assert_eq(ends.next_can[2], 4);
+    cr_assert_eq(ends.last_can[3], 1);
+    cr_assert_eq(ends.next_does[1], 4);
+    cr_assert_eq(ends.next_does[5], 6);
+    ends_free(&ends);
+}
+
+/* ---- references ---- */
+
+Test(x86_objects, end_of_an_array_is_no_reference_to_what_follows)
+{
+    struct references references = {0};
+    const struct reference list[] = {
+        {0, 1, 7, 7, true, 0x1080, 0x10a0}, /* begins where the array below ends */
+        {0, 1, 3, 3, true, 0x1000, 0x1080},  {0, 1, 3, 3, true, 0x1000, 0x1080},
+        {0, 2, 7, 7, true, 0x1080, 0x10a0},  /* another function does mean it */
+        {0, 3, 0, 0, false, 0x2000, 0x2010}, /* no local symbol, but an array all the same */
+        {0, 3, 9, 9, true, 0x2010, 0x2018},
+    };
+    for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
+        cr_assert(references_add(&references, &list[i]));
+    references_drop_ends(&references);
+    cr_assert_eq(references.count, 2);
+    cr_assert(references.items[0].function == 1 && references.items[0].first == 3);
+    cr_assert(references.items[1].function == 2 && references.items[1].first == 7);
+    references_free(&references);
+}
+
+/* ---- the unwind table ---- */
+
+#define UNLIKELY (TEXT + 0x200)
+#define ENTRIES  8
+
+/*
+ * Three functions in .text, "a" to "c", and two pieces of .text.unlikely; as in memory, that is by address, with
+ * entries for nothing (marked by a 0) at the ends. The two entries at one address prove that the pieces are of two
+ * objects.
+ */
+static const struct {
+    uint64_t address;
+    uint8_t mark;
+} entries[ENTRIES] = {{TEXT, 1},     {TEXT + 0x20, 2},     {TEXT + 0x40, 3},     {TEXT + 0x60, 0},
+                      {UNLIKELY, 4}, {UNLIKELY + 0x10, 0}, {UNLIKELY + 0x10, 5}, {UNLIKELY + 0x20, 0}};
+
+static uint32_t make_module(void)
+{
+    uint8_t code[0x60], unwind[ENTRIES * 6] = {0};
+    uint64_t places[ENTRIES];
+    memset(code, 0x90, sizeof(code));
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_section(".text.unlikely", UNLIKELY, SHF_EXECINSTR, code, 0x20);
+    for (size_t i = 0; i < ENTRIES; i++) {
+        places[i] = entries[i].address;
+        unwind[i * 6] = entries[i].mark;
+    }
+    fixture_relative_table(".orc_unwind_ip", places, ENTRIES);
+    fixture_section(".orc_unwind", RODATA, 0, unwind, sizeof(unwind));
+    fixture_symbol("a", text, 0, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("b", text, 0x20, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("c", text, 0x40, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture.context.shapes.objtool_per_object = true;
+    return text;
+}
+
+/* The marks in the order on disk. */
+static void expect_order(const char *marks)
+{
+    uint32_t index = draft_find_section(&fixture.draft, ".orc_unwind");
+    char found[ENTRIES + 1] = "";
+    for (size_t i = 0; i < ENTRIES; i++)
+        found[i] = (char)('0' + fixture.draft.sections[index].data[i * 6]);
+    cr_assert_str_eq(found, marks);
+}
+
+/* A table of returns, as objtool wrote it: object by object, .text first. */
+static void add_returns(const uint64_t *places, size_t count)
+{
+    uint8_t bytes[64];
+    for (size_t i = 0; i < count; i++)
+        put_le32(bytes + i * 4, (uint32_t)(places[i] - DATA - i * 4));
+    fixture_section(".return_sites", DATA, 0, bytes, count * 4);
+}
+
+Test(x86_objects, returns_tell_after_which_function_a_piece_comes)
+{
+    const uint64_t returns[] = {TEXT + 1, UNLIKELY + 1, TEXT + 0x21, TEXT + 0x41, UNLIKELY + 0x11};
+    make_module();
+    add_returns(returns, 5);
+    fixture_restore();
+    expect_order("14023050");
+}
+
+Test(x86_objects, ties_to_strings_tell_too)
+{
+    const char strings[] = "one\0two";
+    const uint64_t strings_at = RODATA + 0x1000;
+    uint32_t text = make_module();
+    uint8_t *code = fixture.draft.sections[text].data, *cold = fixture.draft.sections[text + 1].data;
+    fixture_section(".rodata.str1.1", strings_at, 0, strings, sizeof(strings));
+    memcpy(code + 0x40, (const uint8_t[]){0x48, 0xc7, 0xc7}, 3); /* mov $"two", %rdi in c */
+    put_le32(code + 0x43, (uint32_t)(strings_at + 4));
+    memcpy(code + 0x20, (const uint8_t[]){0x48, 0xc7, 0xc7}, 3); /* mov $"one", %rdi in b and in the first piece */
+    put_le32(code + 0x23, (uint32_t)strings_at);
+    memcpy(cold, code + 0x20, 7);
+    memcpy(cold + 0x10, code + 0x40, 7); /* mov $"two", %rdi in the second piece */
+    fixture_restore();
+    expect_order("12403050");
+    expect_no_doubt();
+}
+
+Test(x86_objects, where_nothing_decides_it_is_said)
+{
+    make_module();
+    fixture_restore();
+    expect_doubt("likely, not proven");
+}
+
+Test(x86_objects, newer_objtool_wrote_section_by_section)
+{
+    const uint64_t returns[] = {TEXT + 1, UNLIKELY + 1, TEXT + 0x21, TEXT + 0x41, UNLIKELY + 0x11};
+    make_module();
+    add_returns(returns, 5);
+    fixture.context.shapes.objtool_per_object = false;
+    fixture_restore();
+    expect_order("12304050");
+}
+
+Test(x86_objects, jump_over_what_the_linker_filled_keeps_its_relocation)
+{
+    /* An assembler fills 11 bytes at a time, the linker 10. */
+    static const uint8_t longest[] = {0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};
+    for (int linked = 0; linked < 2; linked++) {
+        uint8_t code[0x60];
+        memset(code, 0x90, sizeof(code));
+        memcpy(code + 0x12, longest, sizeof(longest));
+        memcpy(code + 0x32, longest, sizeof(longest));
+        if (linked) { /* between the second and the third function */
+            memcpy(code + 0x32, longest + 1, sizeof(longest) - 1);
+            memset(code + 0x32 + sizeof(longest) - 1, 0x90, 1);
+        }
+        code[0x20] = 0xe9;
+        put_le32(code + 0x21, 0x40 - 0x25);
+        uint32_t text = fixture_text(code, sizeof(code));
+        fixture_symbol("a", text, 0, 0x12, STB_GLOBAL, STT_FUNC);
+        fixture_symbol("b", text, 0x20, 0x12, STB_GLOBAL, STT_FUNC);
+        fixture_symbol("c", text, 0x40, 0x20, STB_GLOBAL, STT_FUNC);
+        fixture_restore();
+        cr_assert_eq(fixture_relocation(text, 0x21) != NULL, linked, "%d", linked);
+        fixture_stop();
+        fixture_start();
+    }
+}
