@@ -12,20 +12,24 @@ struct node {
     struct bounds bounds;
 };
 
-/* An end of a tie, or a base place. */
+struct tie {
+    uint64_t keys[2];
+    uint32_t nodes[2]; /* of both ends, once settled */
+};
+
+/* An end of a tie that is not on the base. */
 struct mark {
     uint64_t key;
-    uint32_t end; /* place in ties.nodes_of, UINT32_MAX for a base place */
+    uint32_t tie;
+    uint32_t side;
 };
 
 struct ties {
     uint32_t base, count;
-    uint64_t *keys; /* of the two ends of each tie */
-    size_t key_count, key_capacity;
-    struct node *nodes; /* ascending by key, one a key */
+    struct tie *items;
+    size_t item_count, item_capacity;
+    struct node *nodes; /* first the places of the base; then all others that are tied, ascending by key, one a key */
     size_t node_count;
-    struct node *first; /* of the base */
-    uint32_t *nodes_of; /* by end */
 };
 
 static uint64_t key_of(struct tie_end end)
@@ -47,22 +51,20 @@ void ties_free(struct ties *ties)
 {
     if (!ties)
         return;
-    free(ties->keys);
+    free(ties->items);
     free(ties->nodes);
-    free(ties->nodes_of);
     free(ties);
 }
 
 bool ties_add(struct ties *ties, struct tie_end a, struct tie_end b)
 {
-    size_t count = ties->key_count;
-    if (count >= UINT32_MAX - 2 || !ARRAY_RESERVE(&ties->keys, &ties->key_capacity, count))
+    size_t count = ties->item_count;
+    struct tie tie = {.keys = {key_of(a), key_of(b)}};
+    if (count > 0 && ties->items[count - 1].keys[0] == tie.keys[0] && ties->items[count - 1].keys[1] == tie.keys[1])
+        return true;
+    if (count >= UINT32_MAX / 4 || !ARRAY_RESERVE(&ties->items, &ties->item_capacity, count))
         return false;
-    ties->keys[count] = key_of(a);
-    if (!ARRAY_RESERVE(&ties->keys, &ties->key_capacity, count + 1))
-        return false;
-    ties->keys[count + 1] = key_of(b);
-    ties->key_count = count + 2;
+    ties->items[ties->item_count++] = tie;
     return true;
 }
 
@@ -72,24 +74,48 @@ static int by_key(const void *a, const void *b)
     return x->key < y->key ? -1 : x->key > y->key;
 }
 
-/* All that is tied, and all of the base, in order; each only once. */
-static void make_nodes(struct ties *ties, struct mark *marks)
+static void add_node(struct ties *ties, uint64_t key)
 {
+    ties->nodes[ties->node_count++] = (struct node){key, {0, ties->count}};
+}
+
+/* The ends of all ties that are not on the base. Fills in the nodes of the others. */
+static size_t make_marks(struct ties *ties, struct mark *marks)
+{
+    uint64_t first = key_of((struct tie_end){ties->base, 0});
     size_t count = 0;
-    for (size_t i = 0; i < ties->key_count; i++)
-        marks[count++] = (struct mark){ties->keys[i], (uint32_t)i};
+    for (size_t i = 0; i < ties->item_count; i++) {
+        for (uint32_t side = 0; side < 2; side++) {
+            uint64_t key = ties->items[i].keys[side];
+            if (key - first < ties->count)
+                ties->items[i].nodes[side] = (uint32_t)(key - first);
+            else
+                marks[count++] = (struct mark){key, (uint32_t)i, side};
+        }
+    }
+    return count;
+}
+
+static bool make_nodes(struct ties *ties)
+{
+    struct mark *marks = calloc(ties->item_count * 2 + 1, sizeof(*marks));
+    ties->nodes = calloc(ties->item_count * 2 + ties->count + 1, sizeof(*ties->nodes));
+    if (!marks || !ties->nodes) {
+        free(marks);
+        return false;
+    }
     for (uint32_t i = 0; i < ties->count; i++)
-        marks[count++] = (struct mark){key_of((struct tie_end){ties->base, i}), UINT32_MAX};
-    qsort(marks, count, sizeof(*marks), by_key);
+        add_node(ties, key_of((struct tie_end){ties->base, i}));
+    size_t count = make_marks(ties, marks);
+    if (count > 0)
+        qsort(marks, count, sizeof(*marks), by_key);
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || marks[i].key != marks[i - 1].key)
-            ties->nodes[ties->node_count++] = (struct node){marks[i].key, {0, ties->count}};
-        struct node *node = &ties->nodes[ties->node_count - 1];
-        if (marks[i].end != UINT32_MAX)
-            ties->nodes_of[marks[i].end] = (uint32_t)(ties->node_count - 1);
-        else if (!ties->first)
-            ties->first = node;
+            add_node(ties, marks[i].key);
+        ties->items[marks[i].tie].nodes[marks[i].side] = (uint32_t)(ties->node_count - 1);
     }
+    free(marks);
+    return true;
 }
 
 static void widen(struct bounds *bounds, struct bounds other)
@@ -118,8 +144,9 @@ static void pass_along(struct ties *ties)
 static bool pass_across(struct ties *ties)
 {
     bool changed = false;
-    for (size_t i = 0; i < ties->key_count; i += 2) {
-        struct bounds *a = &ties->nodes[ties->nodes_of[i]].bounds, *b = &ties->nodes[ties->nodes_of[i + 1]].bounds;
+    for (size_t i = 0; i < ties->item_count; i++) {
+        const uint32_t *nodes = ties->items[i].nodes;
+        struct bounds *a = &ties->nodes[nodes[0]].bounds, *b = &ties->nodes[nodes[1]].bounds;
         changed |= a->low != b->low || a->high != b->high;
         widen(a, *b);
         *b = *a;
@@ -131,7 +158,7 @@ bool ties_joined(const struct ties *ties, uint32_t place)
 {
     if (place == 0 || place >= ties->count)
         return false;
-    return ties->first[place - 1].bounds.low > place || ties->first[place].bounds.high < place;
+    return ties->nodes[place - 1].bounds.low > place || ties->nodes[place].bounds.high < place;
 }
 
 /* Base places of one object know all of each other. */
@@ -139,13 +166,13 @@ static bool join_base(struct ties *ties)
 {
     bool changed = false;
     for (uint32_t start = 0, end; start < ties->count; start = end) {
-        struct bounds bounds = ties->first[start].bounds;
+        struct bounds bounds = ties->nodes[start].bounds;
         for (end = start + 1; end < ties->count && ties_joined(ties, end); end++)
-            widen(&bounds, ties->first[end].bounds);
+            widen(&bounds, ties->nodes[end].bounds);
         widen(&bounds, (struct bounds){end, start});
         for (uint32_t i = start; i < end; i++) {
-            changed |= ties->first[i].bounds.low != bounds.low || ties->first[i].bounds.high != bounds.high;
-            ties->first[i].bounds = bounds;
+            changed |= ties->nodes[i].bounds.low != bounds.low || ties->nodes[i].bounds.high != bounds.high;
+            ties->nodes[i].bounds = bounds;
         }
     }
     return changed;
@@ -153,17 +180,9 @@ static bool join_base(struct ties *ties)
 
 bool ties_settle(struct ties *ties)
 {
-    size_t most = ties->key_count + ties->count + 1;
-    struct mark *marks = calloc(most, sizeof(*marks));
-    ties->nodes = calloc(most, sizeof(*ties->nodes));
-    ties->nodes_of = calloc(ties->key_count + 1, sizeof(*ties->nodes_of));
-    bool changed = marks && ties->nodes && ties->nodes_of;
-    if (!changed) {
-        free(marks);
+    bool changed = make_nodes(ties);
+    if (!changed)
         return false;
-    }
-    make_nodes(ties, marks);
-    free(marks);
     for (int round = 0; round < ROUNDS_MAX && changed; round++) {
         pass_along(ties);
         changed = join_base(ties);
@@ -176,7 +195,9 @@ bool ties_settle(struct ties *ties)
 struct bounds ties_bounds(const struct ties *ties, struct tie_end end)
 {
     uint64_t key = key_of(end);
-    size_t low = 0, high = ties->node_count;
+    bool is_base = end.line == ties->base;
+    size_t low = is_base ? 0 : ties->count, high = is_base ? ties->count : ties->node_count;
+    const struct node *first = ties->nodes + low, *after = ties->nodes + high;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (ties->nodes[middle].key < key)
@@ -184,12 +205,13 @@ struct bounds ties_bounds(const struct ties *ties, struct tie_end end)
         else
             high = middle;
     }
-    if (low < ties->node_count && ties->nodes[low].key == key)
-        return ties->nodes[low].bounds;
+    const struct node *node = ties->nodes + low;
+    if (node < after && node->key == key)
+        return node->bounds;
     struct bounds ret = {0, ties->count};
-    if (low > 0 && ties->nodes[low - 1].key >> PLACE_BITS == end.line)
-        ret.low = ties->nodes[low - 1].bounds.low;
-    if (low < ties->node_count && ties->nodes[low].key >> PLACE_BITS == end.line)
-        ret.high = ties->nodes[low].bounds.high;
+    if (node > first && node[-1].key >> PLACE_BITS == end.line)
+        ret.low = node[-1].bounds.low;
+    if (node < after && node->key >> PLACE_BITS == end.line)
+        ret.high = node->bounds.high;
     return ret;
 }
