@@ -92,48 +92,74 @@ Test(x86_objects, end_of_an_array_is_no_reference_to_what_follows)
 
 /* ---- the unwind table ---- */
 
-#define UNLIKELY (TEXT + 0x200)
-#define ENTRIES  8
+#define UNLIKELY    (TEXT + 0x200)
+#define ENTRIES_MAX 32
 
-/*
- * Three functions in .text, "a" to "c", and two pieces of .text.unlikely; as in memory, that is by address, with
- * entries for nothing (marked by a 0) at the ends. The two entries at one address prove that the pieces are of two
- * objects.
- */
-static const struct {
+/* Of the unwind table: what starts at `address`; a mark of 0 is an entry for nothing. */
+struct entry {
     uint64_t address;
     uint8_t mark;
-} entries[ENTRIES] = {{TEXT, 1},     {TEXT + 0x20, 2},     {TEXT + 0x40, 3},     {TEXT + 0x60, 0},
-                      {UNLIKELY, 4}, {UNLIKELY + 0x10, 0}, {UNLIKELY + 0x10, 5}, {UNLIKELY + 0x20, 0}};
+};
 
-static uint32_t make_module(void)
+/* The table, as in memory: by address. */
+static void add_unwind(const struct entry *entries, size_t count)
 {
-    uint8_t code[0x60], unwind[ENTRIES * 6] = {0};
-    uint64_t places[ENTRIES];
-    memset(code, 0x90, sizeof(code));
-    uint32_t text = fixture_text(code, sizeof(code));
-    fixture_section(".text.unlikely", UNLIKELY, SHF_EXECINSTR, code, 0x20);
-    for (size_t i = 0; i < ENTRIES; i++) {
+    uint8_t unwind[ENTRIES_MAX * 6] = {0};
+    uint64_t places[ENTRIES_MAX];
+    for (size_t i = 0; i < count; i++) {
         places[i] = entries[i].address;
         unwind[i * 6] = entries[i].mark;
     }
-    fixture_relative_table(".orc_unwind_ip", places, ENTRIES);
-    fixture_section(".orc_unwind", RODATA, 0, unwind, sizeof(unwind));
-    fixture_symbol("a", text, 0, 0x20, STB_GLOBAL, STT_FUNC);
-    fixture_symbol("b", text, 0x20, 0x20, STB_GLOBAL, STT_FUNC);
-    fixture_symbol("c", text, 0x40, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture_relative_table(".orc_unwind_ip", places, count);
+    fixture_section(".orc_unwind", RODATA, 0, unwind, count * 6);
     fixture.context.shapes.objtool_per_object = true;
-    return text;
 }
 
 /* The marks in the order on disk. */
 static void expect_order(const char *marks)
 {
     uint32_t index = draft_find_section(&fixture.draft, ".orc_unwind");
-    char found[ENTRIES + 1] = "";
-    for (size_t i = 0; i < ENTRIES; i++)
-        found[i] = (char)('0' + fixture.draft.sections[index].data[i * 6]);
+    const struct draft_section *unwind = &fixture.draft.sections[index];
+    char found[ENTRIES_MAX + 1] = "";
+    for (size_t i = 0; i < unwind->size / 6; i++)
+        found[i] = (char)('0' + unwind->data[i * 6]);
     cr_assert_str_eq(found, marks);
+}
+
+/*
+ * Three functions in .text, "a" to "c", and two pieces of .text.unlikely. The two entries at one address prove that the
+ * pieces are of two objects.
+ */
+static uint32_t make_module(void)
+{
+    static const struct entry entries[] = {
+        {TEXT, 1},     {TEXT + 0x20, 2},     {TEXT + 0x40, 3},     {TEXT + 0x60, 0},
+        {UNLIKELY, 4}, {UNLIKELY + 0x10, 0}, {UNLIKELY + 0x10, 5}, {UNLIKELY + 0x20, 0}};
+    uint8_t code[0x60];
+    memset(code, 0x90, sizeof(code));
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_section(".text.unlikely", UNLIKELY, SHF_EXECINSTR, code, 0x20);
+    add_unwind(entries, sizeof(entries) / sizeof(*entries));
+    fixture_symbol("a", text, 0, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("b", text, 0x20, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("c", text, 0x40, 0x20, STB_GLOBAL, STT_FUNC);
+    return text;
+}
+
+#define STRINGS (RODATA + 0x1000)
+
+static void add_strings(void)
+{
+    static const char strings[] = "one\0two";
+    fixture_section(".rodata.str1.1", STRINGS, 0, strings, sizeof(strings));
+}
+
+/* mov $string, %rdi */
+static void use_string(uint32_t section, uint64_t offset, uint64_t string)
+{
+    uint8_t *code = fixture.draft.sections[section].data + offset;
+    memcpy(code, (const uint8_t[]){0x48, 0xc7, 0xc7}, 3);
+    put_le32(code + 3, (uint32_t)(STRINGS + string));
 }
 
 /* A table of returns, as objtool wrote it: object by object, .text first. */
@@ -154,22 +180,70 @@ Test(x86_objects, returns_tell_after_which_function_a_piece_comes)
     expect_order("14023050");
 }
 
-Test(x86_objects, ties_to_strings_tell_too)
+Test(x86_objects, strings_tell_it_too)
 {
-    const char strings[] = "one\0two";
-    const uint64_t strings_at = RODATA + 0x1000;
     uint32_t text = make_module();
-    uint8_t *code = fixture.draft.sections[text].data, *cold = fixture.draft.sections[text + 1].data;
-    fixture_section(".rodata.str1.1", strings_at, 0, strings, sizeof(strings));
-    memcpy(code + 0x40, (const uint8_t[]){0x48, 0xc7, 0xc7}, 3); /* mov $"two", %rdi in c */
-    put_le32(code + 0x43, (uint32_t)(strings_at + 4));
-    memcpy(code + 0x20, (const uint8_t[]){0x48, 0xc7, 0xc7}, 3); /* mov $"one", %rdi in b and in the first piece */
-    put_le32(code + 0x23, (uint32_t)strings_at);
-    memcpy(cold, code + 0x20, 7);
-    memcpy(cold + 0x10, code + 0x40, 7); /* mov $"two", %rdi in the second piece */
+    add_strings();
+    use_string(text, 0x20, 0);
+    use_string(text, 0x40, 4);
+    use_string(text + 1, 0, 0);
+    use_string(text + 1, 0x10, 4);
     fixture_restore();
     expect_order("12403050");
     expect_no_doubt();
+}
+
+Test(x86_objects, module_ends_in_the_object_that_it_begins_in)
+{
+    const struct entry entries[] = {{TEXT, 1},     {TEXT + 0x20, 2},     {TEXT + 0x40, 3}, {TEXT + 0x60, 0},
+                                    {UNLIKELY, 4}, {UNLIKELY + 0x10, 0}, {INIT, 5},        {INIT + 0x10, 0}};
+    const uint64_t returns[] = {TEXT + 1, UNLIKELY + 1, TEXT + 0x21};
+    uint8_t code[0x60];
+    memset(code, 0x90, sizeof(code));
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_section(".exit.text", UNLIKELY, SHF_EXECINSTR, code, 0x10);
+    uint32_t init = fixture_section(".init.text", INIT, SHF_EXECINSTR, code, 0x10);
+    free(fixture.draft.sections[init].data);
+    fixture.draft.sections[init].data = NULL;
+    fixture.draft.sections[init].in_memory = false;
+    add_unwind(entries, sizeof(entries) / sizeof(*entries));
+    add_returns(returns, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        fixture_symbol((const char *[]){"a", "b", "c"}[i], text, i * 0x20, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture.module.exit = UNLIKELY;
+    fixture.module.init = INIT;
+    fixture_restore();
+    expect_order("14050230");
+}
+
+Test(x86_objects, large_block_of_its_own_is_an_object_of_its_own)
+{
+    /* After "a", tied to the piece, come "b", tied to nothing, and eight functions that are of one object. */
+    struct entry entries[16] = {{TEXT, 1}, {TEXT + 0x10, 2}};
+    uint8_t code[0xb0];
+    size_t count = 2;
+    memset(code, 0x90, sizeof(code));
+    code[0x20] = 0xe9; /* from the first of the eight to the last, which is local */
+    put_le32(code + 0x21, 0x90 - 0x25);
+    uint32_t text = fixture_text(code, sizeof(code));
+    for (uint32_t i = 0; i < 8; i++)
+        entries[count++] = (struct entry){TEXT + 0x20 + i * 0x10, 3};
+    entries[count++] = (struct entry){TEXT + 0xa0, 0};
+    entries[count++] = (struct entry){TEXT + 0xa0, 4}; /* another object for certain */
+    entries[count++] = (struct entry){TEXT + 0xb0, 0};
+    entries[count++] = (struct entry){UNLIKELY, 5};
+    entries[count++] = (struct entry){UNLIKELY + 0x10, 0};
+    uint32_t cold = fixture_section(".text.unlikely", UNLIKELY, SHF_EXECINSTR, code + 0x50, 0x10);
+    add_unwind(entries, count);
+    add_strings();
+    use_string(text, 0, 0);
+    use_string(cold, 0, 0);
+    for (uint32_t i = 0; i < 11; i++)
+        fixture_symbol((const char *[]){"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"}[i], text, i * 0x10, 0x10,
+                       i == 9 ? STB_LOCAL : STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    expect_order("125033333333040");
+    expect_doubt("likely, not proven, of 1 of 1");
 }
 
 Test(x86_objects, where_nothing_decides_it_is_said)

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "base/overflow.h"
 #include "object/x86_64/tables.h"
 #include "object/x86_64/units.h"
 
@@ -74,10 +73,8 @@ static bool tie_returns(struct restore *r, uint32_t text, struct ties *ties)
 
 bool kin_hook(struct restore *r, bool is_exit, struct target *ret)
 {
-    uint32_t index;
-    const struct draft_section *module = section_named(r, ".gnu.linkonce.this_module", &index);
-    unsigned field = is_exit ? r->context->shapes.module_exit : r->context->shapes.module_init;
-    return module && field && field + 8 <= module->size && field_target(r, module, field, FIELD_ADDRESS, ret);
+    uint64_t address = is_exit ? r->draft->module->exit : r->draft->module->init;
+    return address && target_find(r, address, 0, TARGET_TABLE | TARGET_LABEL, ret) && ret->section != DRAFT_NONE;
 }
 
 /* The functions that a module begins and ends with are of one object. */
@@ -148,17 +145,18 @@ static bool is_local_function(const struct restore *r, uint64_t address)
     return ELF64_ST_TYPE(info) == STT_FUNC && ELF64_ST_BIND(info) == STB_LOCAL;
 }
 
-/* Data that names a local function or a string is of one object with it. */
+/*
+ * Read-only data that names a local function or a string is of one object with it. Of other data nobody knows who
+ * stored the pointer there.
+ */
 static bool tie_pointers(struct restore *r, uint32_t index, struct ties *ties)
 {
     const struct draft_section *section = section_at(r, index);
-    for (uint64_t at = align_up(section->address, 8) - section->address; at + 8 <= section->size; at += 8) {
+    for (uint64_t at = 0; at + 8 <= section->size; at += 8) {
         uint64_t address = le64(section->data + at);
         uint32_t target = is_kernel_map(address) ? section_around(r, address) : DRAFT_NONE;
-        if (target == DRAFT_NONE)
-            continue;
-        bool is_own =
-            is_code(section_at(r, target)) ? is_local_function(r, address) : is_strings(section_at(r, target));
+        bool is_own = target != DRAFT_NONE && (is_code(section_at(r, target)) ? is_local_function(r, address)
+                                                                              : is_strings(section_at(r, target)));
         if (is_own && !ties_add(ties, (struct tie_end){index, at},
                                 units_end(r->units, target, address - section_at(r, target)->address)))
             return false;
@@ -170,9 +168,9 @@ static bool tie_data(struct restore *r, struct ties *ties)
 {
     for (uint32_t i = 0; i < r->draft->section_count; i++) {
         const struct draft_section *section = section_at(r, i);
-        bool is_data = section->data && section->address && section->flags & SHF_ALLOC &&
-                       !(section->flags & SHF_EXECINSTR) && !r->is_table[i];
-        if (is_data && !tie_pointers(r, i, ties))
+        bool is_constant = section->data && section->address && section->flags & SHF_ALLOC &&
+                           !(section->flags & (SHF_EXECINSTR | SHF_WRITE)) && !r->is_table[i];
+        if (is_constant && !tie_pointers(r, i, ties))
             return false;
     }
     return true;

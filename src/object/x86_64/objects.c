@@ -116,22 +116,39 @@ static void narrow(struct objects *objects)
 /* ---- choosing ---- */
 
 /*
- * The gap where most is right when nothing decides. Where nothing tells objects apart there is one. Where nothing of
- * the object's .text is known, that is an end in the middle. Otherwise it is the median of what was measured: about
- * half of the objects end at once and half of the rest at the next gap, but where an object is known to end within
- * three gaps, most do not end before.
+ * Of 1000 objects that may end before a block of functions that are of one object with each other, but tied to nothing
+ * else, so many do: by the number of functions, and whether an object is known to end behind the block. A function that
+ * stands alone is mostly of the object before; a large block is an object of its own.
+ * Measured on all modules of Debian's 5.10 and 6.1, which agree within 50.
+ */
+static unsigned chance_of_end(uint32_t functions, bool is_end_behind)
+{
+    static const uint16_t chances[2][4] = {{250, 250, 450, 770}, {80, 170, 500, 870}};
+    return functions >= 8 ? 950 : chances[is_end_behind][functions > 4 ? 3 : functions - 1];
+}
+
+/*
+ * The gap where most is right when nothing decides. Where nothing tells objects apart there is one object. Where
+ * nothing of the object's .text is known, it is an end in the middle. Otherwise it is the one before which half of the
+ * objects would end.
  */
 static uint32_t likeliest(const struct objects *objects, const struct piece *piece, bool are_many)
 {
     const struct ends *ends = &objects->ends;
-    uint32_t second = ends->next_can[piece->low + 1];
-    uint32_t third = second < piece->high ? ends->next_can[second + 1] : second;
-    if (!are_many || (ends->does[piece->high] && piece->high <= third && piece->is_member))
+    if (!are_many)
         return piece->high;
-    if (piece->is_member)
-        return second;
-    uint32_t middle = ends->next_does[piece->low + (piece->high - piece->low) / 2];
-    return middle < piece->high ? middle : piece->high;
+    if (!piece->is_member) {
+        uint32_t middle = ends->next_does[piece->low + (piece->high - piece->low + 1) / 2];
+        return middle < piece->high ? middle : piece->high;
+    }
+    unsigned left = 1000; /* of 1000 objects, those that go on */
+    for (uint32_t gap = piece->low, next; gap < piece->high; gap = next) {
+        next = ends->next_can[gap + 1];
+        left = left * (1000 - chance_of_end(next - gap, ends->does[next])) / 1000;
+        if (left < 500)
+            return gap;
+    }
+    return piece->high;
 }
 
 static void choose(struct objects *objects)
