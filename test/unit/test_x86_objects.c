@@ -180,6 +180,23 @@ Test(x86_objects, returns_tell_after_which_function_a_piece_comes)
     expect_order("14023050");
 }
 
+Test(x86_objects, other_tables_follow_the_same_order)
+{
+    const uint64_t returns[] = {TEXT + 1, UNLIKELY + 1, TEXT + 0x21, TEXT + 0x41, UNLIKELY + 0x11};
+    const uint64_t calls[] = {TEXT, TEXT + 0x40, UNLIKELY, UNLIKELY + 0x10}; /* as the loader sorted them */
+    uint8_t bytes[32];
+    uint32_t text = make_module();
+    add_returns(returns, 5);
+    for (size_t i = 0; i < 4; i++)
+        put_le64(bytes + i * 8, calls[i]);
+    uint32_t table = fixture_section("__mcount_loc", STRINGS, 0, bytes, sizeof(bytes));
+    fixture_restore();
+    expect_section(table, 0, R_X86_64_64, text, 0);
+    expect_section(table, 8, R_X86_64_64, text + 1, 0);
+    expect_section(table, 16, R_X86_64_64, text, 0x40);
+    expect_section(table, 24, R_X86_64_64, text + 1, 0x10);
+}
+
 Test(x86_objects, strings_tell_it_too)
 {
     uint32_t text = make_module();
@@ -243,7 +260,7 @@ Test(x86_objects, large_block_of_its_own_is_an_object_of_its_own)
                        i == 9 ? STB_LOCAL : STB_GLOBAL, STT_FUNC);
     fixture_restore();
     expect_order("125033333333040");
-    expect_doubt("likely, not proven, of 1 of 1");
+    expect_doubt("likely, not proven, for 1 of 1");
 }
 
 Test(x86_objects, where_nothing_decides_it_is_said)

@@ -290,7 +290,7 @@ static uint32_t *disk_order(struct restore *r, const struct table_shape *shape, 
     }
     struct field_place first = {section, index, 0, 0, 0, copy, section->address, copy};
     bool known = shape->order != ORDER_BY_PLACE && place_by_unit(r, shape, &first, entry, places, count);
-    if (!known && shape->order != ORDER_BY_ENTRY) {
+    if (!known && (shape->order != ORDER_BY_ENTRY || r->objects)) {
         place_by_section(r, shape, &first, entry, places, count);
         known = true;
     }
@@ -356,8 +356,9 @@ void restore_tables(struct restore *r)
     r->objects = r->context->shapes.objtool_per_object ? objects_new(r) : NULL;
     pieces = r->objects ? objects_pieces(r->objects, &likely) : 0;
     if (likely > 0)
-        draft_doubt(r->draft, "unwind table: order on disk likely, not proven, of %zu of %zu pieces of code", likely,
-                    pieces);
+        draft_doubt(r->draft,
+                    "tables that the loader sorted: place on disk likely, not proven, for %zu of %zu pieces of code",
+                    likely, pieces);
     restore_kind(r, true);
     restore_kind(r, false);
 }
