@@ -6,6 +6,7 @@
 
 #include "object/x86_64/code.h"
 #include "object/x86_64/decode.h"
+#include "object/x86_64/objects.h"
 #include "object/x86_64/sites.h"
 
 #define PERCPU_FIRST 0x1000 /* smaller values are constants, gs:0x28 the stack canary */
@@ -189,5 +190,7 @@ void restore_code(struct restore *r)
         if (is_code(section_at(r, i)) && section_at(r, i)->address)
             sweep_section(r, &jumps, i);
     units_settle(r->units);
-    jumps_decide(r, &jumps, r->units);
+    if (r->context->shapes.objtool_per_object)
+        r->objects = objects_new(r);
+    jumps_decide(r, &jumps);
 }

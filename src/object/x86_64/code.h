@@ -23,7 +23,7 @@ struct jumps {
 
 void jumps_add(struct jumps *jumps, const struct jump *jump);
 
-/* Adds the relocations of those that were left to the linker, once `units` are settled. Frees `jumps`' items. */
-void jumps_decide(struct restore *r, struct jumps *jumps, struct units *units);
+/* Adds the relocations of those that were left to the linker, by r->units and r->objects. Frees `jumps`' items. */
+void jumps_decide(struct restore *r, struct jumps *jumps);
 
 #endif

@@ -6,7 +6,6 @@
 #include "object/x86_64/ends.h"
 #include "object/x86_64/kin.h"
 #include "object/x86_64/pieces.h"
-#include "object/x86_64/units.h"
 
 #define ROUNDS       4
 #define SECTIONS_MAX 64 /* after the choices of which all is narrowed again */
@@ -167,6 +166,7 @@ static void choose(struct objects *objects)
         objects->ends.does[piece->low] = true;
         objects->likely++;
     }
+    ends_index(&objects->ends);
 }
 
 /* ---- all together ---- */
@@ -240,6 +240,18 @@ uint64_t objects_rank(const struct objects *objects, uint32_t index, uint64_t of
     const struct piece *piece = pieces_at(&objects->pieces, index, offset);
     uint64_t gap = piece ? piece->low : objects->ends.count;
     return gap << 32 | (index + 1);
+}
+
+enum kinship objects_compare(const struct objects *objects, uint32_t index, uint64_t a, uint64_t b)
+{
+    const struct ends *ends = &objects->ends;
+    if (index != objects->text)
+        return KIN_UNKNOWN;
+    uint64_t x = units_end(objects->r->units, index, a).place, y = units_end(objects->r->units, index, b).place;
+    uint64_t first = x < y ? x : y, last = x < y ? y : x;
+    if (first == last || ends->next_can[first + 1] > last)
+        return KIN_SAME;
+    return ends->next_does[first + 1] <= last ? KIN_OTHER : KIN_UNKNOWN;
 }
 
 size_t objects_pieces(const struct objects *objects, size_t *likely)

@@ -7,7 +7,7 @@
 #ifndef LKMFS_OBJECT_X86_64_OBJECTS_H
 #define LKMFS_OBJECT_X86_64_OBJECTS_H
 
-#include "object/x86_64/restore.h"
+#include "object/x86_64/units.h"
 
 struct objects;
 
@@ -17,6 +17,9 @@ void objects_free(struct objects *objects);
 
 /* Rank on disk, object by object and in these section by section, of code at `offset` of section `index`. */
 uint64_t objects_rank(const struct objects *objects, uint32_t index, uint64_t offset);
+
+/* Whether code at two offsets of section `index` is of one object: of .text only. */
+enum kinship objects_compare(const struct objects *objects, uint32_t index, uint64_t a, uint64_t b);
 
 /* How many pieces there are, and the place of how many of them is likely but not proven. */
 size_t objects_pieces(const struct objects *objects, size_t *likely);

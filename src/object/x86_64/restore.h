@@ -70,7 +70,7 @@ struct restore {
     uint32_t *imports_direct; /* the same for the `direct` names */
     struct head_row head_row;
     struct units *units;     /* which code is of one object; by restore_code() */
-    struct objects *objects; /* their order on disk, NULL where it is not known; by restore_tables() */
+    struct objects *objects; /* their order on disk, NULL where it is not known; by restore_code() */
     size_t failed[RULE_COUNT];
     bool out_of_memory;
 };

@@ -352,9 +352,7 @@ static void restore_kind(struct restore *r, bool by_unit)
 /* First those whose order another table tells, as long as that one is untouched. */
 void restore_tables(struct restore *r)
 {
-    size_t likely = 0, pieces;
-    r->objects = r->context->shapes.objtool_per_object ? objects_new(r) : NULL;
-    pieces = r->objects ? objects_pieces(r->objects, &likely) : 0;
+    size_t likely = 0, pieces = r->objects ? objects_pieces(r->objects, &likely) : 0;
     if (likely > 0)
         draft_doubt(r->draft,
                     "tables that the loader sorted: place on disk likely, not proven, for %zu of %zu pieces of code",

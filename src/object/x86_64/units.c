@@ -31,6 +31,7 @@ struct units {
     struct line *parts;     /* by part: functions in the order of their addresses */
     uint64_t **starts;      /* by part: offsets of the functions, the first that of the part */
     bool **begins;          /* by part: an object is known to begin with the function */
+    uint32_t **ordinals;    /* by part: how many such beginnings there are up to the function */
     bool *are_named;        /* by part: its functions have symbols */
     uint32_t part_count;    /* parts are the sections, and last what is cold of a section */
     struct link *links;
@@ -76,7 +77,8 @@ static bool line_up_part(struct units *units, uint32_t part, uint32_t index, uin
     uint64_t *starts = calloc(end - first + 1, sizeof(*starts));
     units->starts[part] = starts;
     units->begins[part] = calloc(end - first + 2, sizeof(bool));
-    if (!starts || !units->begins[part])
+    units->ordinals[part] = calloc(end - first + 2, sizeof(uint32_t));
+    if (!starts || !units->begins[part] || !units->ordinals[part])
         return false;
     starts[0] = start;
     for (size_t i = first; i < end; i++) {
@@ -97,8 +99,10 @@ static bool line_up(struct units *units)
     units->parts = calloc(units->part_count, sizeof(*units->parts));
     units->starts = calloc(units->part_count, sizeof(*units->starts));
     units->begins = calloc(units->part_count, sizeof(*units->begins));
+    units->ordinals = calloc(units->part_count, sizeof(*units->ordinals));
     units->are_named = calloc(units->part_count, sizeof(*units->are_named));
-    if (!units->parts || !units->starts || !units->begins || !units->are_named || !line_up_symbols(units))
+    if (!units->parts || !units->starts || !units->begins || !units->ordinals || !units->are_named ||
+        !line_up_symbols(units))
         return false;
     for (uint32_t i = 0; i < r->draft->section_count; i++) {
         uint64_t size = section_at(r, i)->size, hot = i == r->cold_section ? r->cold_start : size;
@@ -226,12 +230,15 @@ void units_free(struct units *units)
             free(units->starts[i]);
         if (units->begins)
             free(units->begins[i]);
+        if (units->ordinals)
+            free(units->ordinals[i]);
     }
     line_free(&units->symbols);
     free(units->symbol_place);
     free(units->parts);
     free(units->starts);
     free(units->begins);
+    free(units->ordinals);
     free(units->are_named);
     free(units->links);
     references_free(&units->references);
@@ -337,6 +344,13 @@ static void link_references(struct units *units)
     references_free(&units->references);
 }
 
+static void count_beginnings(struct units *units, uint32_t part)
+{
+    const uint32_t *group = units->parts[part].group;
+    for (size_t i = 1; i < units->parts[part].count; i++)
+        units->ordinals[part][i] = units->ordinals[part][i - 1] + (units->begins[part][i] && group[i] != group[i - 1]);
+}
+
 void units_settle(struct units *units)
 {
     link_references(units);
@@ -355,17 +369,12 @@ void units_settle(struct units *units)
             changed |= line_group(&units->symbols);
         }
     }
+    for (uint32_t i = 0; i < units->part_count; i++)
+        if (units->starts[i])
+            count_beginnings(units, i);
 }
 
 /* ---- what is known in the end ---- */
-
-static bool is_apart(const struct units *units, uint32_t part, uint32_t first, uint32_t last)
-{
-    for (uint32_t i = first + 1; i <= last; i++)
-        if (units->begins[part][i] && units->parts[part].group[i] != units->parts[part].group[i - 1])
-            return true;
-    return false;
-}
 
 enum kinship units_compare(struct units *units, uint32_t index, uint64_t a, uint64_t b)
 {
@@ -373,7 +382,7 @@ enum kinship units_compare(struct units *units, uint32_t index, uint64_t a, uint
     uint32_t x = function_at(units, part, a), y = function_at(units, part, b);
     if (units->parts[part].group[x] == units->parts[part].group[y])
         return KIN_SAME;
-    return is_apart(units, part, x < y ? x : y, x < y ? y : x) ? KIN_OTHER : KIN_UNKNOWN;
+    return units->ordinals[part][x] == units->ordinals[part][y] ? KIN_UNKNOWN : KIN_OTHER;
 }
 
 const uint64_t *units_functions(const struct units *units, uint32_t index, size_t *count)
