@@ -305,3 +305,50 @@ Test(x86_objects, jump_over_what_the_linker_filled_keeps_its_relocation)
         fixture_start();
     }
 }
+
+/* A word of a table: mostly the distance to some code, where the table's entries count from. */
+static uint32_t random_word(unsigned *seed, uint64_t table)
+{
+    uint64_t near = (rand_r(seed) % 2 ? TEXT : UNLIKELY) + (uint64_t)rand_r(seed) % 140;
+    return rand_r(seed) % 8 ? (uint32_t)(near - table) : (uint32_t)rand_r(seed) * 3u;
+}
+
+Test(x86_objects, any_tables_keep_their_entries)
+{
+    unsigned seed = 1;
+    for (size_t round = 0; round < 400; round++) {
+        uint8_t code[128], ip[96], unwind[144], returns[64], seen[24] = {0};
+        for (size_t i = 0; i < sizeof(code); i++)
+            code[i] = (uint8_t)(rand_r(&seed) % 4 ? 0x90 : rand_r(&seed));
+        for (size_t i = 0; i < sizeof(ip); i += 4)
+            put_le32(ip + i, random_word(&seed, TABLE + i));
+        for (size_t i = 0; i < sizeof(returns); i += 4)
+            put_le32(returns + i, random_word(&seed, DATA + i));
+        memset(unwind, 0, sizeof(unwind));
+        for (size_t i = 0; i < 24; i++)
+            put_le32(unwind + i * 6 + 2,
+                     (uint32_t)i << 24 | ((uint32_t)rand_r(&seed) % 2)); /* half of them for nothing */
+        uint32_t text = fixture_text(code, sizeof(code));
+        fixture_section(".text.unlikely", UNLIKELY, SHF_EXECINSTR, code, sizeof(code));
+        fixture_section(".orc_unwind_ip", TABLE, 0, ip, sizeof(ip));
+        uint32_t table = fixture_section(".orc_unwind", RODATA, 0, unwind, sizeof(unwind));
+        fixture_section(".return_sites", DATA, 0, returns, sizeof(returns));
+        add_strings();
+        for (uint32_t i = 0; i < 8; i++) {
+            use_string(text, i * 16, (uint64_t)rand_r(&seed) % 9);
+            fixture_symbol("f", text + (uint32_t)rand_r(&seed) % 2, (uint64_t)rand_r(&seed) % 140,
+                           (uint64_t)rand_r(&seed) % 40, rand_r(&seed) % 2, STT_FUNC);
+        }
+        fixture_symbol("g", text, UINT64_MAX - 3, UINT64_MAX, STB_LOCAL, STT_FUNC);
+        fixture.context.shapes.objtool_per_object = true;
+        fixture.module.init = TEXT + (uint64_t)rand_r(&seed) % 140;
+        fixture.module.exit = UNLIKELY + (uint64_t)rand_r(&seed) % 140;
+        fixture_restore();
+        for (size_t i = 0; i < 24; i++)
+            seen[fixture.draft.sections[table].data[i * 6 + 5]]++;
+        for (size_t i = 0; i < 24; i++)
+            cr_assert_eq(seen[i], 1);
+        fixture_stop();
+        fixture_start();
+    }
+}

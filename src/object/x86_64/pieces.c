@@ -40,7 +40,7 @@ bool pieces_find(const struct restore *r, uint32_t text, uint32_t function_count
 {
     *ret = (struct pieces){0};
     for (size_t i = 0; i < unwind->count; i++) {
-        const struct unwind_entry *entry = &unwind->entries[i], *before = entry - 1;
+        const struct unwind_entry *entry = &unwind->entries[i], *before = i > 0 ? entry - 1 : entry;
         struct piece piece = {.section = entry->section, .start = entry->offset, .high = function_count};
         if (entry->section == text || entry->section == DRAFT_NONE || entry->is_nothing)
             continue;
