@@ -41,6 +41,25 @@ Test(x86_objects, contrary_order_makes_one_object_of_all_between)
     ties_free(ties);
 }
 
+Test(x86_objects, many_ties_in_any_order)
+{
+    enum { COUNT = 3000 };
+    struct ties *ties = ties_new(7, COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        uint32_t place = i * 1009 % COUNT; /* each once */
+        cr_assert(ties_add(ties, (struct tie_end){place % 3, (uint64_t)place << 8}, (struct tie_end){7, place}));
+    }
+    cr_assert(ties_settle(ties));
+    for (uint32_t place = 0; place < COUNT; place++) {
+        struct bounds bounds = bounds_of(ties, place % 3, (uint64_t)place << 8);
+        cr_assert(bounds.low == place + 1 && bounds.high == place, "%u", place);
+        bounds = bounds_of(ties, (place + 1) % 3, (uint64_t)place << 8); /* between two others of that line */
+        cr_assert_leq(bounds.low, place);
+        cr_assert_geq(bounds.high, place);
+    }
+    ties_free(ties);
+}
+
 Test(x86_objects, ties_of_nothing)
 {
     struct ties *ties = ties_new(0, 0);

@@ -179,14 +179,12 @@ static struct piece *piece_of_hook(struct objects *objects, bool is_exit)
     return pieces_at(&objects->pieces, target.section, target.offset);
 }
 
-static bool bound(struct objects *objects, const struct unwind *unwind)
+static bool bound(struct objects *objects)
 {
     struct ends *ends = &objects->ends;
     struct ties *ties = kin_ties(objects->r, objects->text, ends->count);
-    if (!ties || !pieces_find(objects->r, objects->text, ends->count, unwind, &objects->pieces)) {
-        ties_free(ties);
+    if (!ties)
         return false;
-    }
     for (uint32_t gap = 1; gap < ends->count; gap++) {
         ends->can[gap] = !ties_joined(ties, gap);
         ends->does[gap] = ends->can[gap] && units_begins(objects->r->units, objects->text, gap);
@@ -209,8 +207,11 @@ struct objects *objects_new(struct restore *r)
     struct objects *objects = calloc(1, sizeof(*objects));
     if (objects)
         *objects = (struct objects){.r = r, .text = text};
-    if (!objects || !ends_init(&objects->ends, (uint32_t)count) || !bound(objects, &unwind)) {
-        r->out_of_memory = true;
+    bool ok = objects && ends_init(&objects->ends, (uint32_t)count) &&
+              pieces_find(r, text, (uint32_t)count, &unwind, &objects->pieces);
+    bool has_pieces = ok && objects->pieces.count > 0; /* without any all is in order */
+    if (!ok || !has_pieces || !bound(objects)) {
+        r->out_of_memory |= !ok || has_pieces;
         objects_free(objects);
         objects = NULL;
     } else {

@@ -68,10 +68,37 @@ bool ties_add(struct ties *ties, struct tie_end a, struct tie_end b)
     return true;
 }
 
-static int by_key(const void *a, const void *b)
+static void sort_by_byte(const struct mark *from, struct mark *to, size_t count, unsigned shift)
 {
-    const struct mark *x = a, *y = b;
-    return x->key < y->key ? -1 : x->key > y->key;
+    size_t next[256] = {0};
+    for (size_t i = 0; i < count; i++)
+        next[from[i].key >> shift & 0xff]++;
+    for (size_t byte = 0, start = 0, own; byte < 256; byte++, start += own) {
+        own = next[byte];
+        next[byte] = start;
+    }
+    for (size_t i = 0; i < count; i++)
+        to[next[from[i].key >> shift & 0xff]++] = from[i];
+}
+
+/*
+ * Sorts by key, byte by byte from the lowest: there are few bytes in which lines and places differ. `spare` has room
+ * for as many. Returns which of the two holds the result.
+ */
+static struct mark *sort_marks(struct mark *marks, struct mark *spare, size_t count)
+{
+    uint64_t differing = 0;
+    for (size_t i = 1; i < count; i++)
+        differing |= marks[i].key ^ marks[0].key;
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        if ((differing >> shift & 0xff) == 0)
+            continue;
+        sort_by_byte(marks, spare, count, shift);
+        struct mark *sorted = spare;
+        spare = marks;
+        marks = sorted;
+    }
+    return marks;
 }
 
 static void add_node(struct ties *ties, uint64_t key)
@@ -98,7 +125,8 @@ static size_t make_marks(struct ties *ties, struct mark *marks)
 
 static bool make_nodes(struct ties *ties)
 {
-    struct mark *marks = calloc(ties->item_count * 2 + 1, sizeof(*marks));
+    size_t most = ties->item_count * 2 + 1;
+    struct mark *marks = calloc(most * 2, sizeof(*marks));
     ties->nodes = calloc(ties->item_count * 2 + ties->count + 1, sizeof(*ties->nodes));
     if (!marks || !ties->nodes) {
         free(marks);
@@ -107,12 +135,11 @@ static bool make_nodes(struct ties *ties)
     for (uint32_t i = 0; i < ties->count; i++)
         add_node(ties, key_of((struct tie_end){ties->base, i}));
     size_t count = make_marks(ties, marks);
-    if (count > 0)
-        qsort(marks, count, sizeof(*marks), by_key);
+    const struct mark *sorted = sort_marks(marks, marks + most, count);
     for (size_t i = 0; i < count; i++) {
-        if (i == 0 || marks[i].key != marks[i - 1].key)
-            add_node(ties, marks[i].key);
-        ties->items[marks[i].tie].nodes[marks[i].side] = (uint32_t)(ties->node_count - 1);
+        if (i == 0 || sorted[i].key != sorted[i - 1].key)
+            add_node(ties, sorted[i].key);
+        ties->items[sorted[i].tie].nodes[sorted[i].side] = (uint32_t)(ties->node_count - 1);
     }
     free(marks);
     return true;
