@@ -6,6 +6,7 @@
 
 #include "object/x86_64/code.h"
 #include "object/x86_64/decode.h"
+#include "object/x86_64/objects.h"
 #include "object/x86_64/sites.h"
 
 #define PERCPU_FIRST 0x1000 /* smaller values are constants, gs:0x28 the stack canary */
@@ -15,6 +16,7 @@
 struct sweep {
     struct restore *r;
     struct units *units;
+    struct jumps *jumps;
     struct draft_section *section;
     uint32_t index;
     uint64_t offset;
@@ -41,10 +43,11 @@ static void do_own_branch(const struct sweep *s, uint64_t to, const struct targe
     bool same = target->section == s->index && is_same_part(s->r, s->index, s->offset, target->offset);
     if (strcmp(s->section->name, ".static_call.text") == 0)
         global = NULL; /* a trampoline is no call: PC32 even to a global */
-    if (same && !global)
+    bool is_conditional = s->in.opcode != 0xe8 && s->in.opcode != 0xe9; /* those never lead to another object */
+    if (same && (!global || is_conditional))
         units_branch(s->units, s->index, s->offset, target->offset); /* the assembler resolved it */
     else if (same && s->in.opcode != 0xe8)
-        units_candidate(s->units, s->index, s->offset, s->in.imm_offset, s->in.opcode, target);
+        jumps_add(s->jumps, &(struct jump){s->index, s->offset, s->in.imm_offset, s->in.opcode, *target});
     else
         put(s, s->in.imm_offset, global ? R_X86_64_PLT32 : R_X86_64_PC32, target);
     if (!same && !global)
@@ -193,10 +196,14 @@ static uint64_t next_function(const struct restore *r, uint32_t index, size_t *p
     return UINT64_MAX;
 }
 
-static void sweep_section(struct restore *r, struct units *units, uint32_t index)
+static void sweep_section(struct restore *r, struct jumps *jumps, uint32_t index)
 {
-    struct sweep s = {
-        .r = r, .units = units, .section = section_at(r, index), .index = index, .cpu_register = NO_REGISTER};
+    struct sweep s = {.r = r,
+                      .units = r->units,
+                      .jumps = jumps,
+                      .section = section_at(r, index),
+                      .index = index,
+                      .cpu_register = NO_REGISTER};
     size_t place = place_from(r->places, r->place_count, s.section->address);
     uint64_t limit = next_function(r, index, &place, 0);
     while (s.offset < s.section->size) {
@@ -218,14 +225,18 @@ static void sweep_section(struct restore *r, struct units *units, uint32_t index
 
 void restore_code(struct restore *r)
 {
-    struct units *units = units_new(r);
-    if (!units) {
+    struct jumps jumps = {0};
+    r->units = units_new(r);
+    if (!r->units) {
         r->out_of_memory = true;
         return;
     }
+    prove_beginnings(r);
     for (uint32_t i = 0; i < r->draft->section_count; i++)
         if (is_code(section_at(r, i)) && section_at(r, i)->address)
-            sweep_section(r, units, i);
-    units_decide(units);
-    units_free(units);
+            sweep_section(r, &jumps, i);
+    units_settle(r->units);
+    if (r->context->shapes.objtool_per_object)
+        r->objects = objects_new(r);
+    jumps_decide(r, &jumps);
 }

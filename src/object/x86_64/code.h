@@ -1,28 +1,29 @@
 /*
- * code.h - which functions of a section came from one object file (units.c): only then did the assembler itself resolve
- * a jump to a global function; otherwise the linker kept its relocation.
+ * code.h - the parts of the sweep over code (code.c): jumps that are decided last.
  */
 #ifndef LKMFS_OBJECT_X86_64_CODE_H
 #define LKMFS_OBJECT_X86_64_CODE_H
 
-#include "object/x86_64/restore.h"
+#include "object/x86_64/units.h"
 
-struct units;
+/* A jump to a global of its own section. */
+struct jump {
+    uint32_t section;
+    uint64_t offset;
+    unsigned field; /* bytes from there to the displacement */
+    uint8_t opcode; /* e9, or 8x for jcc */
+    struct target target;
+};
 
-struct units *units_new(struct restore *r);
-void units_free(struct units *units);
+struct jumps {
+    struct jump *items;
+    size_t count, capacity;
+    bool out_of_memory;
+};
 
-/* The code at `offset` of section `index` holds a branch to `to` that the assembler resolved: one unit. */
-void units_branch(struct units *units, uint32_t index, uint64_t offset, uint64_t to);
+void jumps_add(struct jumps *jumps, const struct jump *jump);
 
-/* The code at `offset` refers to `address`: where that is a local symbol, both are of one unit. */
-void units_reference(struct units *units, uint32_t index, uint64_t offset, uint64_t address);
-
-/* A jump (`opcode` e9, or 8x for jcc) to a global of its own section, with its field `field` bytes in. */
-void units_candidate(struct units *units, uint32_t index, uint64_t offset, unsigned field, uint8_t opcode,
-                     const struct target *target);
-
-/* Decides all candidates and adds the relocations of those that were left to the linker. */
-void units_decide(struct units *units);
+/* Adds the relocations of those that were left to the linker, by r->units and r->objects. Frees `jumps`' items. */
+void jumps_decide(struct restore *r, struct jumps *jumps);
 
 #endif

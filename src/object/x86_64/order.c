@@ -1,7 +1,7 @@
 /*
  * order.c - the order on disk of tables that the loader sorts (RECONSTRUCT.md section 7). Per target section the
  * entries ascend on disk; how the sections' runs are interleaved is inferred: section by section where objtool wrote
- * the table for the whole module, object by object where the compiler did.
+ * the table for the whole module, object by object (objects.h) where it ran on objects, or the compiler wrote it.
  */
 #include <stdlib.h>
 #include <string.h>

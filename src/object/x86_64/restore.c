@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/overflow.h"
+#include "object/x86_64/objects.h"
 #include "object/x86_64/tables.h"
+#include "object/x86_64/units.h"
 
 #define DOUBTS_PER_RULE 4
 #define INIT_MAX        0x1000000 /* largest freed part that is believed */
@@ -155,6 +157,8 @@ void restore_free(struct restore *r)
     free(r->globals);
     free(r->imports);
     free(r->imports_direct);
+    objects_free(r->objects);
+    units_free(r->units);
 }
 
 struct draft_section *section_named(const struct restore *r, const char *name, uint32_t *index)

@@ -44,6 +44,9 @@ struct head_row {
     uint64_t offset, step;
 };
 
+struct units;
+struct objects;
+
 struct restore {
     const struct machine_context *context;
     struct draft *draft;
@@ -66,6 +69,8 @@ struct restore {
     uint32_t *imports;        /* by index of the import name; DRAFT_NONE until used */
     uint32_t *imports_direct; /* the same for the `direct` names */
     struct head_row head_row;
+    struct units *units;     /* which code is of one object; by restore_code() */
+    struct objects *objects; /* their order on disk, NULL where it is not known; by restore_code() */
     size_t failed[RULE_COUNT];
     bool out_of_memory;
 };

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "object/x86_64/objects.h"
 #include "object/x86_64/sites.h"
+#include "object/x86_64/unwind.h"
 
 #define ORC_ENTRY    6
 #define BUGFLAG_DONE (1u << 2) /* WARN_ONCE() has fired */
@@ -77,25 +79,6 @@ struct field_place {
 static uint64_t relative(const struct field_place *field)
 {
     return field->address + (uint64_t)(int64_t)(int32_t)le32(field->bytes);
-}
-
-/* An unwind entry for nothing that lies where a code section ends belongs to that section, not to the next one. */
-static bool find_orc(struct restore *r, const struct field_place *field, uint64_t address, struct target *ret)
-{
-    const struct draft_section *orc = r->orc_section == DRAFT_NONE ? NULL : section_at(r, r->orc_section);
-    uint64_t at = field->from / 4 * ORC_ENTRY;
-    bool found = target_find(r, address, 0, TARGET_TABLE | TARGET_LABEL, ret);
-    if (!orc || at + ORC_ENTRY > orc->size || le32(orc->data + at) != 0)
-        return found;
-    for (size_t i = r->span_count; i-- > 0;) {
-        uint32_t section = r->spans[i].section;
-        if (r->spans[i].end == address && is_code(section_at(r, section))) {
-            uint64_t size = section_at(r, section)->size;
-            *ret = (struct target){{DRAFT_TARGET_SECTION, section, (int64_t)size}, section, size, LKMFS_FROM_RESTORED};
-            return true;
-        }
-    }
-    return found;
 }
 
 static bool find_replacement(struct restore *r, uint64_t address, struct target *ret)
@@ -176,7 +159,7 @@ static uint32_t find_field(struct restore *r, const struct field_place *field, u
         *found = target_find(r, le64(field->bytes), 0, TARGET_TABLE | TARGET_LABEL, target);
         return le64(field->bytes) ? R_X86_64_64 : R_X86_64_NONE;
     case FIELD_ORC:
-        *found = find_orc(r, field, relative(field), target);
+        *found = unwind_target(r, field->from / 4, relative(field), target);
         return R_X86_64_PC32;
     case FIELD_REPLACEMENT:
         *found = find_replacement(r, relative(field), target);
@@ -248,6 +231,12 @@ static void reorder_orc(struct restore *r, const uint32_t *order, uint64_t count
     orc->data_from = LKMFS_FROM_INFERRED;
 }
 
+/* An unwind entry for nothing at the place of the next one is the end of what lies before it. */
+static bool is_end_of_code(const struct restore *r, const struct table_shape *shape, size_t index, size_t count)
+{
+    return shape->fields[0].kind == FIELD_ORC && unwind_is_double(r, index, count);
+}
+
 /* By section, then offset, of what the first fields point to. */
 static void place_by_section(struct restore *r, const struct table_shape *shape, const struct field_place *first,
                              unsigned entry, struct entry_place *places, size_t count)
@@ -262,6 +251,9 @@ static void place_by_section(struct restore *r, const struct table_shape *shape,
         field.address += at;
         find_field(r, &field, shape->fields[0].kind, &found, &target);
         places[i] = (struct entry_place){found ? target.section : DRAFT_NONE, found ? target.offset : i, i};
+        if (r->objects && found)
+            places[i].group = objects_rank(r->objects, target.section,
+                                           target.offset - (target.offset > 0 && is_end_of_code(r, shape, i, count)));
     }
 }
 
@@ -298,7 +290,7 @@ static uint32_t *disk_order(struct restore *r, const struct table_shape *shape, 
     }
     struct field_place first = {section, index, 0, 0, 0, copy, section->address, copy};
     bool known = shape->order != ORDER_BY_PLACE && place_by_unit(r, shape, &first, entry, places, count);
-    if (!known && shape->order != ORDER_BY_ENTRY) {
+    if (!known && (shape->order != ORDER_BY_ENTRY || r->objects)) {
         place_by_section(r, shape, &first, entry, places, count);
         known = true;
     }
@@ -360,6 +352,11 @@ static void restore_kind(struct restore *r, bool by_unit)
 /* First those whose order another table tells, as long as that one is untouched. */
 void restore_tables(struct restore *r)
 {
+    size_t likely = 0, pieces = r->objects ? objects_pieces(r->objects, &likely) : 0;
+    if (likely > 0)
+        draft_doubt(r->draft,
+                    "tables that the loader sorted: place on disk likely, not proven, for %zu of %zu pieces of code",
+                    likely, pieces);
     restore_kind(r, true);
     restore_kind(r, false);
 }

@@ -22,9 +22,10 @@ enum field_kind {
 
 enum table_order {
     ORDER_KEPT,     /* the loader leaves the table as it is */
-    ORDER_BY_PLACE, /* sorted at load; on disk by section, then offset, of the first field */
+    ORDER_BY_PLACE, /* sorted at load; on disk by object where that is known, section, then offset, of the first field
+                     */
     ORDER_BY_UNIT,  /* sorted too, but on disk object by object */
-    ORDER_BY_ENTRY, /* __mcount_loc: sorted too; on disk in the order of __patchable_function_entries */
+    ORDER_BY_ENTRY, /* __mcount_loc: sorted too; on disk in the order of __patchable_function_entries, or of objects */
 };
 
 struct table_field {

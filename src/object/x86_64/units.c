@@ -6,29 +6,22 @@
  * whatever proves two places of a line to be of one object binds all between them. Proofs: a branch that the assembler
  * resolved; a reference to a local symbol; local symbols whose order contradicts that of their addresses.
  */
-#include "object/x86_64/code.h"
+#include "object/x86_64/units.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
+#include "base/overflow.h"
 #include "object/x86_64/line.h"
+#include "object/x86_64/references.h"
 
-#define ROUNDS_MAX    16
-#define LIKELY_WITHIN 2048 /* a jump this short that nothing is known of is taken for one inside an object */
+#define ROUNDS_MAX 16
 
 /* A local symbol (place on the symbols' line) belongs to the same object as a function (place on a part's line). */
 struct link {
     uint32_t symbol, part, function;
     uint32_t last_symbol; /* empty objects may share its address: certain once all up to this one are bound */
-};
-
-struct candidate {
-    uint32_t section;
-    uint64_t offset;
-    unsigned field;
-    uint8_t opcode;
-    struct target target;
 };
 
 struct units {
@@ -37,12 +30,14 @@ struct units {
     uint32_t *symbol_place; /* by symbol: place on the line, DRAFT_NONE if it is not on it */
     struct line *parts;     /* by part: functions in the order of their addresses */
     uint64_t **starts;      /* by part: offsets of the functions, the first that of the part */
+    bool **begins;          /* by part: an object is known to begin with the function */
+    uint32_t **ordinals;    /* by part: how many such beginnings there are up to the function */
+    bool *are_named;        /* by part: its functions have symbols */
     uint32_t part_count;    /* parts are the sections, and last what is cold of a section */
     struct link *links;
     size_t link_count, link_capacity;
-    struct candidate *candidates;
-    size_t candidate_count, candidate_capacity;
     uint32_t last_part, last_function; /* of the last code asked for */
+    struct references references;      /* to be linked once all are in */
 };
 
 /* ---- building the lines ---- */
@@ -81,12 +76,17 @@ static bool line_up_part(struct units *units, uint32_t part, uint32_t index, uin
     size_t end = place_from(r->places, r->place_count, address + stop);
     uint64_t *starts = calloc(end - first + 1, sizeof(*starts));
     units->starts[part] = starts;
-    if (!starts)
+    units->begins[part] = calloc(end - first + 2, sizeof(bool));
+    units->ordinals[part] = calloc(end - first + 2, sizeof(uint32_t));
+    if (!starts || !units->begins[part] || !units->ordinals[part])
         return false;
     starts[0] = start;
     for (size_t i = first; i < end; i++) {
         const struct draft_symbol *symbol = &r->draft->symbols[r->places[i].symbol];
-        if (symbol->section == index && ELF64_ST_TYPE(symbol->info) == STT_FUNC && symbol->value > starts[count - 1])
+        if (symbol->section != index || ELF64_ST_TYPE(symbol->info) != STT_FUNC)
+            continue;
+        units->are_named[part] = true;
+        if (symbol->value > starts[count - 1])
             starts[count++] = symbol->value;
     }
     return line_init(&units->parts[part], count);
@@ -98,7 +98,11 @@ static bool line_up(struct units *units)
     units->part_count = (uint32_t)r->draft->section_count + 1;
     units->parts = calloc(units->part_count, sizeof(*units->parts));
     units->starts = calloc(units->part_count, sizeof(*units->starts));
-    if (!units->parts || !units->starts || !line_up_symbols(units))
+    units->begins = calloc(units->part_count, sizeof(*units->begins));
+    units->ordinals = calloc(units->part_count, sizeof(*units->ordinals));
+    units->are_named = calloc(units->part_count, sizeof(*units->are_named));
+    if (!units->parts || !units->starts || !units->begins || !units->ordinals || !units->are_named ||
+        !line_up_symbols(units))
         return false;
     for (uint32_t i = 0; i < r->draft->section_count; i++) {
         uint64_t size = section_at(r, i)->size, hot = i == r->cold_section ? r->cold_start : size;
@@ -224,13 +228,20 @@ void units_free(struct units *units)
             line_free(&units->parts[i]);
         if (units->starts)
             free(units->starts[i]);
+        if (units->begins)
+            free(units->begins[i]);
+        if (units->ordinals)
+            free(units->ordinals[i]);
     }
     line_free(&units->symbols);
     free(units->symbol_place);
     free(units->parts);
     free(units->starts);
+    free(units->begins);
+    free(units->ordinals);
+    free(units->are_named);
     free(units->links);
-    free(units->candidates);
+    references_free(&units->references);
     free(units);
 }
 
@@ -253,32 +264,38 @@ void units_reference(struct units *units, uint32_t index, uint64_t offset, uint6
 {
     const struct restore *r = units->r;
     uint32_t first = DRAFT_NONE, last = 0;
-    bool has_object = false;
+    uint64_t end = address;
+    bool is_local = true; /* the reference may be to a global too */
     for (size_t i = place_from(r->places, r->place_count, address);
          i < r->place_count && r->places[i].address == address; i++) {
         uint32_t symbol = r->places[i].symbol, place = units->symbol_place[symbol];
-        if (ELF64_ST_BIND(r->draft->symbols[symbol].info) != STB_LOCAL || place == DRAFT_NONE)
-            return; /* the reference may be to the global */
-        has_object |= r->places[i].size > 0;
+        is_local &= ELF64_ST_BIND(r->draft->symbols[symbol].info) == STB_LOCAL && place != DRAFT_NONE;
+        end = max_u64(end, address + r->places[i].size);
         first = place < first ? place : first;
         last = place > last ? place : last;
     }
     uint32_t part = part_of(units, index, offset);
-    if (has_object)
-        add_link(units, first, last, part, function_here(units, part, offset));
-}
-
-void units_candidate(struct units *units, uint32_t index, uint64_t offset, unsigned field, uint8_t opcode,
-                     const struct target *target)
-{
-    if (!ARRAY_RESERVE(&units->candidates, &units->candidate_capacity, units->candidate_count)) {
+    struct reference reference = {part, function_here(units, part, offset), first, last, is_local, address, end};
+    if (end > address && !references_add(&units->references, &reference))
         units->r->out_of_memory = true;
-        return;
-    }
-    units->candidates[units->candidate_count++] = (struct candidate){index, offset, field, opcode, *target};
 }
 
-/* ---- deciding ---- */
+void units_begin(struct units *units, uint32_t index, uint64_t offset)
+{
+    uint32_t part = part_of(units, index, offset), function;
+    if (!units->starts[part])
+        return;
+    function = function_at(units, part, offset);
+    if (units->starts[part][function] == offset)
+        units->begins[part][function] = true;
+}
+
+/* ---- settling ---- */
+
+static bool is_certain(const struct units *units, const struct link *link)
+{
+    return units->symbols.group[link->symbol] == units->symbols.group[link->last_symbol];
+}
 
 /* First and last place on another line that the members of one group are linked to. */
 struct extent {
@@ -306,8 +323,7 @@ static void carry(struct units *units, uint32_t part, bool to_symbols)
     memset(extents, 0xff, (from->groups + 1) * sizeof(*extents));
     for (size_t i = 0; i < units->link_count; i++) {
         const struct link *link = &units->links[i];
-        bool is_certain = symbols->group[link->symbol] == symbols->group[link->last_symbol];
-        if (link->part == part && is_certain)
+        if (link->part == part && is_certain(units, link))
             extend(&extents[from->group[to_symbols ? link->function : link->symbol]],
                    to_symbols ? link->symbol : link->function);
     }
@@ -317,8 +333,27 @@ static void carry(struct units *units, uint32_t part, bool to_symbols)
     free(extents);
 }
 
-static void settle(struct units *units)
+/* Code and the local objects that it refers to are of one object file. */
+static void link_references(struct units *units)
 {
+    references_drop_ends(&units->references);
+    for (size_t i = 0; i < units->references.count; i++) {
+        const struct reference *reference = &units->references.items[i];
+        add_link(units, reference->first, reference->last, reference->part, reference->function);
+    }
+    references_free(&units->references);
+}
+
+static void count_beginnings(struct units *units, uint32_t part)
+{
+    const uint32_t *group = units->parts[part].group;
+    for (size_t i = 1; i < units->parts[part].count; i++)
+        units->ordinals[part][i] = units->ordinals[part][i - 1] + (units->begins[part][i] && group[i] != group[i - 1]);
+}
+
+void units_settle(struct units *units)
+{
+    link_references(units);
     bool changed = line_group(&units->symbols);
     for (uint32_t i = 0; i < units->part_count; i++)
         if (units->starts[i])
@@ -334,36 +369,84 @@ static void settle(struct units *units)
             changed |= line_group(&units->symbols);
         }
     }
+    for (uint32_t i = 0; i < units->part_count; i++)
+        if (units->starts[i])
+            count_beginnings(units, i);
 }
 
-/* What is not local there is called by the exit function, which is of another object as a rule. */
-static bool is_exit(const char *section)
+/* ---- what is known in the end ---- */
+
+enum kinship units_compare(struct units *units, uint32_t index, uint64_t a, uint64_t b)
 {
-    return strcmp(section, ".exit.text") == 0;
+    uint32_t part = part_of(units, index, a);
+    uint32_t x = function_at(units, part, a), y = function_at(units, part, b);
+    if (units->parts[part].group[x] == units->parts[part].group[y])
+        return KIN_SAME;
+    return units->ordinals[part][x] == units->ordinals[part][y] ? KIN_UNKNOWN : KIN_OTHER;
 }
 
-static void decide(struct units *units, const struct candidate *candidate)
+const uint64_t *units_functions(const struct units *units, uint32_t index, size_t *count)
 {
-    struct restore *r = units->r;
-    uint64_t from = candidate->offset, to = candidate->target.offset;
-    uint32_t part = part_of(units, candidate->section, from);
-    const uint32_t *group = units->parts[part].group;
-    if (candidate->opcode != 0xe9)
-        return; /* no compiler jumps conditionally to another object */
-    if (group[function_at(units, part, from)] == group[function_at(units, part, to)])
-        return;
-    if ((from < to ? to - from : from - to) < LIKELY_WITHIN && !is_exit(section_at(r, candidate->section)->name))
-        return;
-    struct target target = candidate->target;
-    target.from = LKMFS_FROM_INFERRED;
-    relocate(r, candidate->section, from + candidate->field, R_X86_64_PLT32, &target);
+    *count = units->starts[index] ? units->parts[index].count : 0;
+    return units->starts[index];
 }
 
-void units_decide(struct units *units)
+bool units_are_named(const struct units *units, uint32_t index)
 {
-    if (units->candidate_count == 0)
-        return;
-    settle(units);
-    for (size_t i = 0; i < units->candidate_count && !units->r->out_of_memory; i++)
-        decide(units, &units->candidates[i]);
+    return units->are_named[index];
+}
+
+bool units_begins(const struct units *units, uint32_t index, uint32_t function)
+{
+    return units->begins[index][function];
+}
+
+struct tie_end units_end(struct units *units, uint32_t index, uint64_t offset)
+{
+    uint32_t part = part_of(units, index, offset);
+    return (struct tie_end){part, units->are_named[part] ? function_at(units, part, offset) : offset};
+}
+
+/* What is of one group is of one object. */
+static bool tell_groups(const struct line *line, uint32_t number, struct ties *ties)
+{
+    size_t start = 0;
+    for (size_t i = 1; i <= line->count; i++) {
+        if (i < line->count && line->group[i] == line->group[start])
+            continue;
+        if (i > start + 1 && !ties_add(ties, (struct tie_end){number, start}, (struct tie_end){number, i - 1}))
+            return false;
+        start = i;
+    }
+    return true;
+}
+
+/* Local data lies in its section as its symbol does among the symbols. */
+static bool tell_data(const struct units *units, struct ties *ties)
+{
+    const struct draft *draft = units->r->draft;
+    for (size_t i = 0; i < draft->symbol_count; i++) {
+        const struct draft_symbol *symbol = &draft->symbols[i];
+        if (units->symbol_place[i] == DRAFT_NONE || symbol->size == 0 || units->starts[symbol->section] ||
+            !is_ordered(units, symbol->section))
+            continue;
+        if (!ties_add(ties, (struct tie_end){units->part_count, units->symbol_place[i]},
+                      (struct tie_end){symbol->section, symbol->value}))
+            return false;
+    }
+    return true;
+}
+
+bool units_tell(const struct units *units, struct ties *ties)
+{
+    bool ok = tell_groups(&units->symbols, units->part_count, ties) && tell_data(units, ties);
+    for (uint32_t i = 0; i < units->part_count && ok; i++)
+        ok = !units->starts[i] || tell_groups(&units->parts[i], i, ties);
+    for (size_t i = 0; i < units->link_count && ok; i++) {
+        const struct link *link = &units->links[i];
+        if (is_certain(units, link))
+            ok = ties_add(ties, (struct tie_end){units->part_count, link->symbol},
+                          (struct tie_end){link->part, link->function});
+    }
+    return ok;
 }

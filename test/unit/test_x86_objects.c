@@ -1,0 +1,373 @@
+/* Which code is of one object, and the order of objects in the unwind table, where objtool ran per object. */
+#include "object/x86_64/ends.h"
+#include "object/x86_64/references.h"
+#include "object/x86_64/ties.h"
+#include "test_x86_fixture.h"
+
+TestSuite(x86_objects, .init = fixture_start, .fini = fixture_stop);
+
+/* ---- ties ---- */
+
+static struct bounds bounds_of(const struct ties *ties, uint32_t line, uint64_t place)
+{
+    return ties_bounds(ties, (struct tie_end){line, place});
+}
+
+Test(x86_objects, what_lies_between_ties_is_bounded_by_them)
+{
+    struct ties *ties = ties_new(0, 10);
+    cr_assert(ties_add(ties, (struct tie_end){1, 100}, (struct tie_end){0, 3}));
+    cr_assert(ties_add(ties, (struct tie_end){0, 7}, (struct tie_end){1, 200}));
+    cr_assert(ties_settle(ties));
+    struct bounds between = bounds_of(ties, 1, 150), before = bounds_of(ties, 1, 50), other = bounds_of(ties, 2, 150);
+    cr_assert(between.low == 4 && between.high == 7);
+    cr_assert(before.low == 0 && before.high == 3);
+    cr_assert(other.low == 0 && other.high == 10);
+    cr_assert_not(ties_joined(ties, 4));
+    ties_free(ties);
+}
+
+Test(x86_objects, contrary_order_makes_one_object_of_all_between)
+{
+    struct ties *ties = ties_new(0, 10);
+    cr_assert(ties_add(ties, (struct tie_end){0, 2}, (struct tie_end){1, 200}));
+    cr_assert(ties_add(ties, (struct tie_end){0, 5}, (struct tie_end){1, 100}));
+    cr_assert(ties_add(ties, (struct tie_end){2, 9}, (struct tie_end){1, 150})); /* by way of another line */
+    cr_assert(ties_settle(ties));
+    for (uint32_t place = 0; place <= 10; place++)
+        cr_assert_eq(ties_joined(ties, place), place >= 3 && place <= 5, "%u", place);
+    struct bounds tied = bounds_of(ties, 2, 9);
+    cr_assert(tied.low == 6 && tied.high == 2);
+    ties_free(ties);
+}
+
+Test(x86_objects, many_ties_in_any_order)
+{
+    enum { COUNT = 3000 };
+    struct ties *ties = ties_new(7, COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        uint32_t place = i * 1009 % COUNT; /* each once */
+        cr_assert(ties_add(ties, (struct tie_end){place % 3, (uint64_t)place << 8}, (struct tie_end){7, place}));
+    }
+    cr_assert(ties_settle(ties));
+    for (uint32_t place = 0; place < COUNT; place++) {
+        struct bounds bounds = bounds_of(ties, place % 3, (uint64_t)place << 8);
+        cr_assert(bounds.low == place + 1 && bounds.high == place, "%u", place);
+        bounds = bounds_of(ties, (place + 1) % 3, (uint64_t)place << 8); /* between two others of that line */
+        cr_assert_leq(bounds.low, place);
+        cr_assert_geq(bounds.high, place);
+    }
+    ties_free(ties);
+}
+
+Test(x86_objects, ties_of_nothing)
+{
+    struct ties *ties = ties_new(0, 0);
+    cr_assert(ties_settle(ties));
+    struct bounds bounds = bounds_of(ties, 0, 5);
+    cr_assert(bounds.low == 0 && bounds.high == 0);
+    ties_free(ties);
+}
+
+/* ---- ends ---- */
+
+Test(x86_objects, ends_are_found_from_any_gap)
+{
+    struct ends ends;
+    cr_assert(ends_init(&ends, 6));
+    ends_index(&ends);
+    cr_assert_not(ends_are_many(&ends));
+    ends.can[2] = ends.can[3] = false;
+    ends.does[4] = true;
+    ends_index(&ends);
+    cr_assert(ends_are_many(&ends));
+    cr_assert_eq(ends.next_can[2], 4);
+    cr_assert_eq(ends.last_can[3], 1);
+    cr_assert_eq(ends.next_does[1], 4);
+    cr_assert_eq(ends.next_does[5], 6);
+    ends_free(&ends);
+}
+
+/* ---- references ---- */
+
+Test(x86_objects, end_of_an_array_is_no_reference_to_what_follows)
+{
+    struct references references = {0};
+    const struct reference list[] = {
+        {0, 1, 7, 7, true, 0x1080, 0x10a0}, /* begins where the array below ends */
+        {0, 1, 3, 3, true, 0x1000, 0x1080},  {0, 1, 3, 3, true, 0x1000, 0x1080},
+        {0, 2, 7, 7, true, 0x1080, 0x10a0},  /* another function does mean it */
+        {0, 3, 0, 0, false, 0x2000, 0x2010}, /* no local symbol, but an array all the same */
+        {0, 3, 9, 9, true, 0x2010, 0x2018},
+    };
+    for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
+        cr_assert(references_add(&references, &list[i]));
+    references_drop_ends(&references);
+    cr_assert_eq(references.count, 2);
+    cr_assert(references.items[0].function == 1 && references.items[0].first == 3);
+    cr_assert(references.items[1].function == 2 && references.items[1].first == 7);
+    references_free(&references);
+}
+
+/* ---- the unwind table ---- */
+
+#define UNLIKELY    (TEXT + 0x200)
+#define ENTRIES_MAX 32
+
+/* Of the unwind table: what starts at `address`; a mark of 0 is an entry for nothing. */
+struct entry {
+    uint64_t address;
+    uint8_t mark;
+};
+
+/* The table, as in memory: by address. */
+static void add_unwind(const struct entry *entries, size_t count)
+{
+    uint8_t unwind[ENTRIES_MAX * 6] = {0};
+    uint64_t places[ENTRIES_MAX];
+    for (size_t i = 0; i < count; i++) {
+        places[i] = entries[i].address;
+        unwind[i * 6] = entries[i].mark;
+    }
+    fixture_relative_table(".orc_unwind_ip", places, count);
+    fixture_section(".orc_unwind", RODATA, 0, unwind, count * 6);
+    fixture.context.shapes.objtool_per_object = true;
+}
+
+/* The marks in the order on disk. */
+static void expect_order(const char *marks)
+{
+    uint32_t index = draft_find_section(&fixture.draft, ".orc_unwind");
+    const struct draft_section *unwind = &fixture.draft.sections[index];
+    char found[ENTRIES_MAX + 1] = "";
+    for (size_t i = 0; i < unwind->size / 6; i++)
+        found[i] = (char)('0' + unwind->data[i * 6]);
+    cr_assert_str_eq(found, marks);
+}
+
+/*
+ * Three functions in .text, "a" to "c", and two pieces of .text.unlikely. The two entries at one address prove that the
+ * pieces are of two objects.
+ */
+static uint32_t make_module(void)
+{
+    static const struct entry entries[] = {
+        {TEXT, 1},     {TEXT + 0x20, 2},     {TEXT + 0x40, 3},     {TEXT + 0x60, 0},
+        {UNLIKELY, 4}, {UNLIKELY + 0x10, 0}, {UNLIKELY + 0x10, 5}, {UNLIKELY + 0x20, 0}};
+    uint8_t code[0x60];
+    memset(code, 0x90, sizeof(code));
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_section(".text.unlikely", UNLIKELY, SHF_EXECINSTR, code, 0x20);
+    add_unwind(entries, sizeof(entries) / sizeof(*entries));
+    fixture_symbol("a", text, 0, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("b", text, 0x20, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("c", text, 0x40, 0x20, STB_GLOBAL, STT_FUNC);
+    return text;
+}
+
+#define STRINGS (RODATA + 0x1000)
+
+static void add_strings(void)
+{
+    static const char strings[] = "one\0two";
+    fixture_section(".rodata.str1.1", STRINGS, 0, strings, sizeof(strings));
+}
+
+/* mov $string, %rdi */
+static void use_string(uint32_t section, uint64_t offset, uint64_t string)
+{
+    uint8_t *code = fixture.draft.sections[section].data + offset;
+    memcpy(code, (const uint8_t[]){0x48, 0xc7, 0xc7}, 3);
+    put_le32(code + 3, (uint32_t)(STRINGS + string));
+}
+
+/* A table of returns, as objtool wrote it: object by object, .text first. */
+static void add_returns(const uint64_t *places, size_t count)
+{
+    uint8_t bytes[64];
+    for (size_t i = 0; i < count; i++)
+        put_le32(bytes + i * 4, (uint32_t)(places[i] - DATA - i * 4));
+    fixture_section(".return_sites", DATA, 0, bytes, count * 4);
+}
+
+Test(x86_objects, returns_tell_after_which_function_a_piece_comes)
+{
+    const uint64_t returns[] = {TEXT + 1, UNLIKELY + 1, TEXT + 0x21, TEXT + 0x41, UNLIKELY + 0x11};
+    make_module();
+    add_returns(returns, 5);
+    fixture_restore();
+    expect_order("14023050");
+}
+
+Test(x86_objects, other_tables_follow_the_same_order)
+{
+    const uint64_t returns[] = {TEXT + 1, UNLIKELY + 1, TEXT + 0x21, TEXT + 0x41, UNLIKELY + 0x11};
+    const uint64_t calls[] = {TEXT, TEXT + 0x40, UNLIKELY, UNLIKELY + 0x10}; /* as the loader sorted them */
+    uint8_t bytes[32];
+    uint32_t text = make_module();
+    add_returns(returns, 5);
+    for (size_t i = 0; i < 4; i++)
+        put_le64(bytes + i * 8, calls[i]);
+    uint32_t table = fixture_section("__mcount_loc", STRINGS, 0, bytes, sizeof(bytes));
+    fixture_restore();
+    expect_section(table, 0, R_X86_64_64, text, 0);
+    expect_section(table, 8, R_X86_64_64, text + 1, 0);
+    expect_section(table, 16, R_X86_64_64, text, 0x40);
+    expect_section(table, 24, R_X86_64_64, text + 1, 0x10);
+}
+
+Test(x86_objects, strings_tell_it_too)
+{
+    uint32_t text = make_module();
+    add_strings();
+    use_string(text, 0x20, 0);
+    use_string(text, 0x40, 4);
+    use_string(text + 1, 0, 0);
+    use_string(text + 1, 0x10, 4);
+    fixture_restore();
+    expect_order("12403050");
+    expect_no_doubt();
+}
+
+Test(x86_objects, module_ends_in_the_object_that_it_begins_in)
+{
+    const struct entry entries[] = {{TEXT, 1},     {TEXT + 0x20, 2},     {TEXT + 0x40, 3}, {TEXT + 0x60, 0},
+                                    {UNLIKELY, 4}, {UNLIKELY + 0x10, 0}, {INIT, 5},        {INIT + 0x10, 0}};
+    const uint64_t returns[] = {TEXT + 1, UNLIKELY + 1, TEXT + 0x21};
+    uint8_t code[0x60];
+    memset(code, 0x90, sizeof(code));
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_section(".exit.text", UNLIKELY, SHF_EXECINSTR, code, 0x10);
+    uint32_t init = fixture_section(".init.text", INIT, SHF_EXECINSTR, code, 0x10);
+    free(fixture.draft.sections[init].data);
+    fixture.draft.sections[init].data = NULL;
+    fixture.draft.sections[init].in_memory = false;
+    add_unwind(entries, sizeof(entries) / sizeof(*entries));
+    add_returns(returns, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        fixture_symbol((const char *[]){"a", "b", "c"}[i], text, i * 0x20, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture.module.exit = UNLIKELY;
+    fixture.module.init = INIT;
+    fixture_restore();
+    expect_order("14050230");
+}
+
+Test(x86_objects, large_block_of_its_own_is_an_object_of_its_own)
+{
+    /* After "a", tied to the piece, come "b", tied to nothing, and eight functions that are of one object. */
+    struct entry entries[16] = {{TEXT, 1}, {TEXT + 0x10, 2}};
+    uint8_t code[0xb0];
+    size_t count = 2;
+    memset(code, 0x90, sizeof(code));
+    code[0x20] = 0xe9; /* from the first of the eight to the last, which is local */
+    put_le32(code + 0x21, 0x90 - 0x25);
+    uint32_t text = fixture_text(code, sizeof(code));
+    for (uint32_t i = 0; i < 8; i++)
+        entries[count++] = (struct entry){TEXT + 0x20 + i * 0x10, 3};
+    entries[count++] = (struct entry){TEXT + 0xa0, 0};
+    entries[count++] = (struct entry){TEXT + 0xa0, 4}; /* another object for certain */
+    entries[count++] = (struct entry){TEXT + 0xb0, 0};
+    entries[count++] = (struct entry){UNLIKELY, 5};
+    entries[count++] = (struct entry){UNLIKELY + 0x10, 0};
+    uint32_t cold = fixture_section(".text.unlikely", UNLIKELY, SHF_EXECINSTR, code + 0x50, 0x10);
+    add_unwind(entries, count);
+    add_strings();
+    use_string(text, 0, 0);
+    use_string(cold, 0, 0);
+    for (uint32_t i = 0; i < 11; i++)
+        fixture_symbol((const char *[]){"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"}[i], text, i * 0x10, 0x10,
+                       i == 9 ? STB_LOCAL : STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    expect_order("125033333333040");
+    expect_doubt("likely, not proven, for 1 of 1");
+}
+
+Test(x86_objects, where_nothing_decides_it_is_said)
+{
+    make_module();
+    fixture_restore();
+    expect_doubt("likely, not proven");
+}
+
+Test(x86_objects, newer_objtool_wrote_section_by_section)
+{
+    const uint64_t returns[] = {TEXT + 1, UNLIKELY + 1, TEXT + 0x21, TEXT + 0x41, UNLIKELY + 0x11};
+    make_module();
+    add_returns(returns, 5);
+    fixture.context.shapes.objtool_per_object = false;
+    fixture_restore();
+    expect_order("12304050");
+}
+
+Test(x86_objects, jump_over_what_the_linker_filled_keeps_its_relocation)
+{
+    /* An assembler fills 11 bytes at a time, the linker 10. */
+    static const uint8_t longest[] = {0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};
+    for (int linked = 0; linked < 2; linked++) {
+        uint8_t code[0x60];
+        memset(code, 0x90, sizeof(code));
+        memcpy(code + 0x12, longest, sizeof(longest));
+        memcpy(code + 0x32, longest, sizeof(longest));
+        if (linked) { /* between the second and the third function */
+            memcpy(code + 0x32, longest + 1, sizeof(longest) - 1);
+            memset(code + 0x32 + sizeof(longest) - 1, 0x90, 1);
+        }
+        code[0x20] = 0xe9;
+        put_le32(code + 0x21, 0x40 - 0x25);
+        uint32_t text = fixture_text(code, sizeof(code));
+        fixture_symbol("a", text, 0, 0x12, STB_GLOBAL, STT_FUNC);
+        fixture_symbol("b", text, 0x20, 0x12, STB_GLOBAL, STT_FUNC);
+        fixture_symbol("c", text, 0x40, 0x20, STB_GLOBAL, STT_FUNC);
+        fixture_restore();
+        cr_assert_eq(fixture_relocation(text, 0x21) != NULL, linked, "%d", linked);
+        fixture_stop();
+        fixture_start();
+    }
+}
+
+/* A word of a table: mostly the distance to some code, where the table's entries count from. */
+static uint32_t random_word(unsigned *seed, uint64_t table)
+{
+    uint64_t near = (rand_r(seed) % 2 ? TEXT : UNLIKELY) + (uint64_t)rand_r(seed) % 140;
+    return rand_r(seed) % 8 ? (uint32_t)(near - table) : (uint32_t)rand_r(seed) * 3u;
+}
+
+Test(x86_objects, any_tables_keep_their_entries)
+{
+    unsigned seed = 1;
+    for (size_t round = 0; round < 400; round++) {
+        uint8_t code[128], ip[96], unwind[144], returns[64], seen[24] = {0};
+        for (size_t i = 0; i < sizeof(code); i++)
+            code[i] = (uint8_t)(rand_r(&seed) % 4 ? 0x90 : rand_r(&seed));
+        for (size_t i = 0; i < sizeof(ip); i += 4)
+            put_le32(ip + i, random_word(&seed, TABLE + i));
+        for (size_t i = 0; i < sizeof(returns); i += 4)
+            put_le32(returns + i, random_word(&seed, DATA + i));
+        memset(unwind, 0, sizeof(unwind));
+        for (size_t i = 0; i < 24; i++)
+            put_le32(unwind + i * 6 + 2,
+                     (uint32_t)i << 24 | ((uint32_t)rand_r(&seed) % 2)); /* half of them for nothing */
+        uint32_t text = fixture_text(code, sizeof(code));
+        fixture_section(".text.unlikely", UNLIKELY, SHF_EXECINSTR, code, sizeof(code));
+        fixture_section(".orc_unwind_ip", TABLE, 0, ip, sizeof(ip));
+        uint32_t table = fixture_section(".orc_unwind", RODATA, 0, unwind, sizeof(unwind));
+        fixture_section(".return_sites", DATA, 0, returns, sizeof(returns));
+        add_strings();
+        for (uint32_t i = 0; i < 8; i++) {
+            use_string(text, i * 16, (uint64_t)rand_r(&seed) % 9);
+            fixture_symbol("f", text + (uint32_t)rand_r(&seed) % 2, (uint64_t)rand_r(&seed) % 140,
+                           (uint64_t)rand_r(&seed) % 40, rand_r(&seed) % 2, STT_FUNC);
+        }
+        fixture_symbol("g", text, UINT64_MAX - 3, UINT64_MAX, STB_LOCAL, STT_FUNC);
+        fixture.context.shapes.objtool_per_object = true;
+        fixture.module.init = TEXT + (uint64_t)rand_r(&seed) % 140;
+        fixture.module.exit = UNLIKELY + (uint64_t)rand_r(&seed) % 140;
+        fixture_restore();
+        for (size_t i = 0; i < 24; i++)
+            seen[fixture.draft.sections[table].data[i * 6 + 5]]++;
+        for (size_t i = 0; i < 24; i++)
+            cr_assert_eq(seen[i], 1);
+        fixture_stop();
+        fixture_start();
+    }
+}
