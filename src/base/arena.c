@@ -26,11 +26,12 @@ void *arena_alloc(struct arena *arena, size_t size)
     struct arena_block *block = arena->blocks;
     if (!block || block->size - block->used < size) {
         size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-        block = calloc(1, sizeof(*block) + room);
+        block = malloc(sizeof(*block) + room);
         if (!block) {
             arena->failed = true;
             return NULL;
         }
+        block->used = 0;
         block->size = room;
         block->next = arena->blocks;
         arena->blocks = block;
@@ -38,7 +39,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     void *bytes = block->bytes + block->used;
     block->used += size;
     arena->used += size;
-    return bytes;
+    return memset(bytes, 0, size);
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t size)

@@ -23,8 +23,9 @@ bool image_file_is_remote(const char *path)
 
 #ifdef LKMFS_HAVE_NBD
 
-#include <libnbd.h>
 #include <pthread.h>
+
+#include "image/nbd_library.h"
 
 /* Modules lie scattered, and what is known to be needed is fetched all at once: small blocks waste the least. */
 #define BLOCK       ((size_t)32 << 10)
@@ -53,6 +54,7 @@ struct connection {
 
 struct nbd_file {
     struct image_file base; /* first: a struct image_file * of this source points here */
+    struct nbd_library library;
     struct connection connections[CONNECTIONS];
     size_t connection_count; /* that are used */
     struct image_cache *cache;
@@ -60,12 +62,12 @@ struct nbd_file {
     _Atomic uint64_t ahead; /* how many blocks are fetched when it comes next */
 };
 
-static struct nbd_handle *nbd_open(const char *uri)
+static struct nbd_handle *nbd_open(const struct nbd_file *nbd)
 {
-    struct nbd_handle *handle = nbd_create();
-    if (handle && nbd_connect_uri(handle, uri) == 0)
+    struct nbd_handle *handle = nbd->library.create();
+    if (handle && nbd->library.connect_uri(handle, nbd->base.path) == 0)
         return handle;
-    nbd_close(handle);
+    nbd->library.close(handle);
     return NULL;
 }
 
@@ -89,11 +91,11 @@ static bool nbd_get(struct nbd_file *nbd, uint64_t offset, void *buffer, size_t 
     int error = 0;
     for (unsigned attempt = 0; attempt < 2 && !done; attempt++) {
         if (!connection->handle)
-            connection->handle = nbd_open(nbd->base.path);
-        done = connection->handle && nbd_pread(connection->handle, buffer, size, offset, 0) == 0;
+            connection->handle = nbd_open(nbd);
+        done = connection->handle && nbd->library.pread(connection->handle, buffer, size, offset, 0) == 0;
         if (!done) {
-            error = connection->handle ? nbd_get_errno() : ENOTCONN; /* the sandbox allows no new socket */
-            nbd_close(connection->handle);
+            error = connection->handle ? nbd->library.get_errno() : ENOTCONN; /* the sandbox allows no new socket */
+            nbd->library.close(connection->handle);
             connection->handle = NULL;
         }
     }
@@ -182,14 +184,14 @@ static bool flight_start(struct nbd_file *nbd, struct nbd_handle *handle, uint64
     *flight = (struct flight){.nbd = nbd, .block = block, .size = size};
     /* libnbd frees it in any case. */
     nbd_completion_callback landing = {.callback = flight_land, .user_data = flight, .free = free};
-    return nbd_aio_pread(handle, flight->bytes, size, block * BLOCK, landing, 0) >= 0;
+    return nbd->library.aio_pread(handle, flight->bytes, size, block * BLOCK, landing, 0) >= 0;
 }
 
 /* Waits until fewer than `most` requests are under way. False when the connection is lost. */
-static bool flights_wait(struct nbd_handle *handle, int most)
+static bool flights_wait(const struct nbd_library *library, struct nbd_handle *handle, int most)
 {
-    while (nbd_aio_in_flight(handle) >= most)
-        if (nbd_poll(handle, -1) < 0)
+    while (library->aio_in_flight(handle) >= most)
+        if (library->poll(handle, -1) < 0)
             return false;
     return true;
 }
@@ -199,16 +201,16 @@ static void nbd_fetch_all(struct nbd_file *nbd, const uint64_t *blocks, size_t c
 {
     struct connection *connection = nbd_take(nbd, blocks[0]);
     if (!connection->handle)
-        connection->handle = nbd_open(nbd->base.path);
+        connection->handle = nbd_open(nbd);
     bool ok = connection->handle != NULL;
     for (size_t i = 0, next; ok && i < count; i = next) {
         for (next = i + 1; next < count && next - i < FLIGHT_MAX && blocks[next] == blocks[i] + (next - i);)
             next++;
-        ok =
-            flights_wait(connection->handle, FLIGHTS_MAX) && flight_start(nbd, connection->handle, blocks[i], next - i);
+        ok = flights_wait(&nbd->library, connection->handle, FLIGHTS_MAX) &&
+             flight_start(nbd, connection->handle, blocks[i], next - i);
     }
-    if (!ok || !flights_wait(connection->handle, 1)) {
-        nbd_close(connection->handle);
+    if (!ok || !flights_wait(&nbd->library, connection->handle, 1)) {
+        nbd->library.close(connection->handle);
         connection->handle = NULL;
     }
     (void)pthread_mutex_unlock(&connection->lock);
@@ -259,9 +261,11 @@ static void nbd_source_close(struct image_file *file)
 {
     struct nbd_file *nbd = (struct nbd_file *)file;
     for (size_t i = 0; i < CONNECTIONS; i++) {
-        nbd_close(nbd->connections[i].handle);
+        if (nbd->connections[i].handle)
+            nbd->library.close(nbd->connections[i].handle);
         (void)pthread_mutex_destroy(&nbd->connections[i].lock);
     }
+    nbd_library_unload(&nbd->library);
     image_cache_free(nbd->cache);
     free(nbd);
 }
@@ -281,19 +285,19 @@ static const struct image_source nbd_source = {
 static bool nbd_begin(struct nbd_file *nbd, struct lkmfs_error *err)
 {
     const char *path = nbd->base.path;
-    nbd->connections[0].handle = nbd_open(path);
+    nbd->connections[0].handle = nbd_open(nbd);
     if (!nbd->connections[0].handle)
         return lkmfs_fail(err, LKMFS_ERROR_IO, 0, "%s: no answer: %s; check the server with nbdinfo", path,
-                          nbd_get_error() ? nbd_get_error() : "unknown error");
-    int64_t size = nbd_get_size(nbd->connections[0].handle);
+                          nbd->library.get_error() ? nbd->library.get_error() : "unknown error");
+    int64_t size = nbd->library.get_size(nbd->connections[0].handle);
     if (size <= 0)
         return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0, "%s is empty; check what the server exports with nbdinfo --list",
                           path);
     nbd->base.size = (uint64_t)size;
     nbd->connection_count = 1;
-    if (nbd_can_multi_conn(nbd->connections[0].handle) == 1)
+    if (nbd->library.can_multi_conn(nbd->connections[0].handle) == 1)
         while (nbd->connection_count < CONNECTIONS &&
-               (nbd->connections[nbd->connection_count].handle = nbd_open(path)) != NULL)
+               (nbd->connections[nbd->connection_count].handle = nbd_open(nbd)) != NULL)
             nbd->connection_count++;
     return true;
 }
@@ -310,7 +314,7 @@ bool image_file_open_remote(const char *uri, struct image_file **ret, struct lkm
     nbd->base.path = strdup(uri);
     nbd->cache = image_cache_new(BLOCK, CACHE_BYTES);
     bool memory = nbd->base.path && nbd->cache;
-    if (!memory || !nbd_begin(nbd, err)) {
+    if (!memory || !nbd_library_load(&nbd->library, uri, err) || !nbd_begin(nbd, err)) {
         image_file_close(&nbd->base);
         return memory ? false : lkmfs_fail_memory(err);
     }

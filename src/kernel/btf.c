@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bulk.h"
 #include "base/cursor.h"
 #include "base/hash.h"
 #include "base/overflow.h"
@@ -207,14 +208,17 @@ static bool read_header(const struct segment *segment, size_t offset, struct hea
            strings_end <= SECTION_MAX && range_fits(offset, ret->length + strings_end, segment->size);
 }
 
-/*
- * The section in the 24-byte-header form that libbpf 1.1 knows; 7.2 has a longer header with a layout table between
- * types and strings.
- */
+/* Whether the section has the form that libbpf 1.1 knows: a header of 24 bytes, then types, then strings. */
+static bool is_plain(const struct header *header)
+{
+    return header->length == HEADER_SIZE && header->str_off == header->type_len;
+}
+
+/* The section in that form; 7.2 has a longer header with a layout table between types and strings. */
 static uint8_t *plain_section(const uint8_t *section, const struct header *header, uint32_t *size)
 {
     *size = HEADER_SIZE + header->type_len + header->str_len;
-    uint8_t *plain = malloc(*size);
+    uint8_t *plain = bulk_alloc(*size);
     if (!plain)
         return NULL;
     memcpy(plain, section, 4);
@@ -228,20 +232,53 @@ static uint8_t *plain_section(const uint8_t *section, const struct header *heade
     return plain;
 }
 
-static struct lkmfs_types *types_new(struct btf_types *self, const uint8_t *section, size_t size, uint64_t address)
+/* Parses the section; libbpf keeps a copy of what it is given. Errors: NOT_FOUND, NO_MEMORY. */
+static struct btf_types *parse(const uint8_t *section, const struct header *header, uint64_t address,
+                               struct lkmfs_error *err)
 {
-    struct lkmfs_types *types = calloc(1, sizeof(*types));
-    uint8_t *copy = malloc(size);
-    if (!types || !copy) {
-        free(types);
-        free(copy);
+    uint32_t size = header->length + header->str_off + header->str_len;
+    uint8_t *plain = is_plain(header) ? NULL : plain_section(section, header, &size);
+    if (!plain && !is_plain(header)) {
+        (void)lkmfs_fail_memory(err);
         return NULL;
     }
-    memcpy(copy, section, size);
-    *types = (struct lkmfs_types){.source = &btf_source, .self = self, .btf = copy, .btf_size = size};
-    (void)snprintf(types->description, sizeof(types->description), "BTF in the image at 0x%llx, %zu bytes",
-                   (unsigned long long)address, size);
-    return types;
+    (void)libbpf_set_print(NULL);
+    struct btf *btf = btf__new(plain ? plain : section, size);
+    int error = errno;
+    free(plain);
+    if (!btf) {
+        (void)(error == ENOMEM ? lkmfs_fail_memory(err)
+                               : lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx is torn",
+                                            (unsigned long long)address));
+        return NULL;
+    }
+    struct btf_types *self = btf_types_new(btf);
+    if (!self) {
+        (void)lkmfs_fail_memory(err);
+    } else if (!find_struct(self, "module")) {
+        (void)lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx has no struct module",
+                         (unsigned long long)address);
+        btf_free(self);
+        self = NULL;
+    }
+    return self;
+}
+
+/* Keeps the section as it is in the image: libbpf's copy, or one of its own where that differs. */
+static bool keep_section(struct lkmfs_types *types, const struct btf_types *self, const uint8_t *section,
+                         const struct header *header)
+{
+    types->btf_size = header->length + header->str_off + header->str_len;
+    uint32_t size;
+    const uint8_t *raw = is_plain(header) ? btf__raw_data(self->btf, &size) : NULL;
+    if (raw && size == types->btf_size) {
+        types->btf = raw;
+        return true;
+    }
+    types->btf = types->btf_copy = bulk_alloc(types->btf_size);
+    if (types->btf_copy)
+        memcpy(types->btf_copy, section, types->btf_size);
+    return types->btf_copy != NULL;
 }
 
 bool types_from_btf(const struct segment *segment, size_t offset, struct lkmfs_types **ret, struct lkmfs_error *err)
@@ -250,31 +287,20 @@ bool types_from_btf(const struct segment *segment, size_t offset, struct lkmfs_t
     uint64_t address = segment->address + offset;
     if (!read_header(segment, offset, &header))
         return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "no BTF header at 0x%llx", (unsigned long long)address);
-    const uint8_t *section = segment->bytes + offset;
-    uint32_t plain_size;
-    uint8_t *plain = plain_section(section, &header, &plain_size);
-    if (!plain)
-        return lkmfs_fail_memory(err);
-    (void)libbpf_set_print(NULL);
-    struct btf *btf = btf__new(plain, plain_size);
-    free(plain);
-    if (!btf)
-        return errno == ENOMEM ? lkmfs_fail_memory(err)
-                               : lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx is torn",
-                                            (unsigned long long)address);
-    struct btf_types *self = btf_types_new(btf);
+    struct btf_types *self = parse(segment->bytes + offset, &header, address, err);
     if (!self)
-        return lkmfs_fail_memory(err);
-    if (!find_struct(self, "module")) {
+        return false;
+    struct lkmfs_types *types = calloc(1, sizeof(*types));
+    if (!types || !keep_section(types, self, segment->bytes + offset, &header)) {
         btf_free(self);
-        return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx has no struct module",
-                          (unsigned long long)address);
-    }
-    *ret = types_new(self, section, header.length + header.str_off + header.str_len, address);
-    if (!*ret) {
-        btf_free(self);
+        free(types);
         return lkmfs_fail_memory(err);
     }
+    types->source = &btf_source;
+    types->self = self;
+    (void)snprintf(types->description, sizeof(types->description), "BTF in the image at 0x%llx, %zu bytes",
+                   (unsigned long long)address, types->btf_size);
+    *ret = types;
     return true;
 }
 

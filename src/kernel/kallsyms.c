@@ -11,7 +11,7 @@
 #define MARKER_STEP_MIN 0x200
 #define MARKER_STEP_MAX ((size_t)0x8000)
 #define MARKERS_MIN     4
-#define MARKERS_MAX     0x10000
+#define MARKERS_MAX     0x4000 /* four million symbols; distribution kernels have 100 to 300 thousand */
 /* names, markers and seqs_of_names lie between num_syms and token_table: 3 to 5 MB in distribution kernels. */
 #define REACH ((size_t)32 << 20)
 

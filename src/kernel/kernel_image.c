@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/bulk.h"
+
 /* The smallest kernels have some MiB of text; anything less mapped here is chance. */
 #define MAPPED_MIN ((uint64_t)2 << 20)
 /* With KERNEL_IMAGE_SIZE of 512 MiB (no RANDOMIZE_BASE) modules follow far behind the image in the same area. */
@@ -54,7 +56,7 @@ bool kernel_image_map(const struct lkmfs_space *space, struct kernel_image *ret)
 struct segment kernel_image_read(const struct lkmfs_space *space, const struct image_part *part)
 {
     const struct lkmfs_range range = {part->address, part->size};
-    uint8_t *bytes = malloc(part->size);
+    uint8_t *bytes = bulk_alloc(part->size);
     lkmfs_space_prefetch(space, &range, 1, false);
     if (bytes)
         (void)lkmfs_space_read_sparse(space, part->address, bytes, part->size, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bulk.h"
 #include "base/cursor.h"
 #include "base/hash.h"
 #include "base/overflow.h"
@@ -11,17 +12,19 @@
 
 #define NAME_MAX_BYTES 512 /* KSYM_NAME_LEN since 6.1; 128 before */
 #define NO_SYMBOL      UINT32_MAX
+/* Names of a kernel take 3 to 6 MB; what a forged table expands to must not take all memory. */
+#define POOL_MAX ((size_t)64 << 20)
 
 struct lkmfs_symbols {
     size_t count;
-    uint64_t *addresses;
-    uint32_t *names;  /* offset into pool: type letter, then the name */
-    uint32_t *sorted; /* indexes by ascending address, then by index */
-    uint32_t *hash;   /* open addressing, NO_SYMBOL for free */
+    void *memory;        /* of all that follows */
+    uint64_t *addresses; /* by index */
+    uint32_t *names;     /* offset into pool: type letter, then the name */
+    uint32_t *sorted;    /* indexes by ascending address, then by index */
+    uint32_t *hash;      /* open addressing, NO_SYMBOL for free */
+    char *pool;
     size_t hash_mask;
     uint64_t hash_seed;
-    char *pool;
-    size_t pool_size;
     char layout[128];
 };
 
@@ -122,66 +125,79 @@ static bool choose_placement(const struct segment *segment, const struct kallsym
     return best >= 500;
 }
 
-static bool append_name(struct lkmfs_symbols *symbols, const char *name, size_t size, size_t *capacity)
-{
-    if (symbols->pool_size + size > *capacity) {
-        size_t grown = *capacity + *capacity / 2 + size;
-        char *pool = grown <= UINT32_MAX ? realloc(symbols->pool, grown) : NULL;
-        if (!pool)
-            return false;
-        symbols->pool = pool;
-        *capacity = grown;
-    }
-    memcpy(symbols->pool + symbols->pool_size, name, size);
-    symbols->pool_size += size;
-    return true;
-}
+/* A short token's bytes are also in `start`, to be copied without a look at its size. */
+#define TOKEN_START 8
 
 struct token {
     const char *text;
     size_t size;
+    char start[TOKEN_START];
 };
 
-static size_t expand(const struct token tokens[256], const uint8_t *codes, size_t length, char *name)
+static void read_tokens(const struct segment *segment, const struct kallsyms_tables *tables, struct token tokens[256])
 {
-    size_t size = 0;
-    for (size_t i = 0; i < length; i++) {
-        const struct token *token = &tokens[codes[i]];
-        size_t take = min_u64(token->size, NAME_MAX_BYTES - size);
-        memcpy(name + size, token->text, take);
-        size += take;
-    }
-    if (size < 1)
-        name[size++] = '?';
-    name[size++] = 0;
-    return size;
-}
-
-static bool decode_names(struct lkmfs_symbols *symbols, const struct segment *segment,
-                         const struct kallsyms_tables *tables)
-{
-    struct token tokens[256];
     for (size_t i = 0; i < 256; i++) {
         const char *text =
             (const char *)segment->bytes + tables->token_table + le16(segment->bytes + tables->token_index + 2 * i);
-        tokens[i] = (struct token){text, strlen(text)}; /* kallsyms_find() saw each NUL */
+        tokens[i] = (struct token){.text = text, .size = strlen(text)}; /* kallsyms_find() saw each NUL */
+        memcpy(tokens[i].start, text, min_u64(tokens[i].size, TOKEN_START));
     }
-    size_t capacity = (size_t)symbols->count * 24 + NAME_MAX_BYTES;
-    symbols->pool = malloc(capacity);
-    if (!symbols->pool)
-        return false;
-    size_t pos = tables->names;
-    for (size_t i = 0; i < symbols->count; i++) {
-        char name[NAME_MAX_BYTES + 2];
+}
+
+/* Bytes of the type letter and the name that these codes stand for, without a NUL; cut at what a kernel can have. */
+static size_t expanded_size(const struct token tokens[256], const uint8_t *codes, size_t length)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < length; i++)
+        size += tokens[codes[i]].size;
+    return min_u64(size, NAME_MAX_BYTES);
+}
+
+/* Writes `size` bytes as expanded_size() gave them, and up to TOKEN_START more that mean nothing. */
+static void expand(const struct token tokens[256], const uint8_t *codes, size_t length, char *name, size_t size)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < length && at < size; i++) {
+        const struct token *token = &tokens[codes[i]];
+        if (token->size <= TOKEN_START)
+            memcpy(name + at, token->start, TOKEN_START);
+        else
+            memcpy(name + at, token->text, min_u64(token->size, size - at));
+        at += token->size;
+    }
+}
+
+/* Bytes that all names take, each with a letter and a NUL; 0 when that is more than any kernel has. */
+static size_t pool_size(const struct segment *segment, const struct kallsyms_tables *tables,
+                        const struct token tokens[256])
+{
+    size_t total = 0, pos = tables->names;
+    for (size_t i = 0; i < tables->count; i++) {
         size_t length = 0;
         (void)kallsyms_name_length(segment, tables, &pos, &length);
-        size_t size = expand(tokens, segment->bytes + pos, length, name);
+        total += max_u64(expanded_size(tokens, segment->bytes + pos, length), 1) + 1;
         pos += length;
-        symbols->names[i] = (uint32_t)symbols->pool_size;
-        if (!append_name(symbols, name, size, &capacity))
-            return false;
     }
-    return true;
+    return total <= POOL_MAX ? total : 0;
+}
+
+static void decode_names(struct lkmfs_symbols *symbols, const struct segment *segment,
+                         const struct kallsyms_tables *tables, const struct token tokens[256])
+{
+    char *end = symbols->pool;
+    size_t pos = tables->names;
+    for (size_t i = 0; i < symbols->count; i++) {
+        size_t length = 0;
+        (void)kallsyms_name_length(segment, tables, &pos, &length);
+        size_t size = expanded_size(tokens, segment->bytes + pos, length);
+        expand(tokens, segment->bytes + pos, length, end, size);
+        if (size < 1)
+            end[size++] = '?';
+        pos += length;
+        symbols->names[i] = (uint32_t)(end - symbols->pool);
+        end += size;
+        *end++ = 0;
+    }
 }
 
 static const char *name_at(const struct lkmfs_symbols *symbols, size_t i)
@@ -223,7 +239,8 @@ static void index_addresses(struct lkmfs_symbols *symbols)
         qsort_r(symbols->sorted, symbols->count, sizeof(*symbols->sorted), by_address, symbols->addresses);
 }
 
-static struct lkmfs_symbols *symbols_new(size_t count)
+/* One piece of memory for all: some megabytes in distribution kernels. */
+static struct lkmfs_symbols *symbols_new(size_t count, size_t pool)
 {
     struct lkmfs_symbols *symbols = calloc(1, sizeof(*symbols));
     if (!symbols)
@@ -231,29 +248,48 @@ static struct lkmfs_symbols *symbols_new(size_t count)
     size_t slots = 1024;
     while (slots < count * 2)
         slots *= 2;
+    symbols->memory =
+        bulk_alloc(count * (sizeof(*symbols->addresses) + sizeof(*symbols->names) + sizeof(*symbols->sorted)) +
+                   slots * sizeof(*symbols->hash) + pool + TOKEN_START);
+    if (!symbols->memory) {
+        free(symbols);
+        return NULL;
+    }
     symbols->count = count;
     symbols->hash_mask = slots - 1;
     symbols->hash_seed = hash_seed();
-    symbols->addresses = malloc(count * sizeof(*symbols->addresses));
-    symbols->names = malloc(count * sizeof(*symbols->names));
-    symbols->sorted = malloc(count * sizeof(*symbols->sorted));
-    symbols->hash = malloc(slots * sizeof(*symbols->hash));
-    if (symbols->addresses && symbols->names && symbols->sorted && symbols->hash)
-        return symbols;
-    symbols_free(symbols);
-    return NULL;
+    symbols->addresses = symbols->memory;
+    symbols->names = (uint32_t *)(symbols->addresses + count);
+    symbols->sorted = symbols->names + count;
+    symbols->hash = symbols->sorted + count;
+    symbols->pool = (char *)(symbols->hash + slots);
+    return symbols;
 }
 
 void symbols_free(struct lkmfs_symbols *symbols)
 {
     if (!symbols)
         return;
-    free(symbols->addresses);
-    free(symbols->names);
-    free(symbols->sorted);
-    free(symbols->hash);
-    free(symbols->pool);
+    free(symbols->memory);
     free(symbols);
+}
+
+/* NULL without memory. */
+static struct lkmfs_symbols *decode(const struct segment *segment, const struct kallsyms_tables *tables,
+                                    const struct placement *place, const struct token tokens[256], size_t pool)
+{
+    struct lkmfs_symbols *symbols = symbols_new(tables->count, pool);
+    if (!symbols)
+        return NULL;
+    for (size_t i = 0; i < symbols->count; i++)
+        symbols->addresses[i] = address_at(segment, place, i);
+    decode_names(symbols, segment, tables, tokens);
+    index_names(symbols);
+    index_addresses(symbols);
+    (void)snprintf(symbols->layout, sizeof(symbols->layout), "%zu symbols, %s, %s names, addresses %s", symbols->count,
+                   encoding_names[place->encoding], tables->long_names ? "long" : "short",
+                   place->before ? "before names (to 6.3)" : "after token_index (since 6.4)");
+    return symbols;
 }
 
 bool symbols_decode(const struct segment *segment, uint64_t image_start, uint64_t image_end, struct lkmfs_symbols **ret,
@@ -265,24 +301,13 @@ bool symbols_decode(const struct segment *segment, uint64_t image_start, uint64_
     struct kallsyms_search search = kallsyms_search_begin(segment);
     while (kallsyms_find(&search, &tables)) {
         tables_seen = true;
-        if (!choose_placement(segment, &tables, image_start, image_end, &place))
+        struct token tokens[256];
+        read_tokens(segment, &tables, tokens);
+        size_t pool = pool_size(segment, &tables, tokens);
+        if (!pool || !choose_placement(segment, &tables, image_start, image_end, &place))
             continue;
-        struct lkmfs_symbols *symbols = symbols_new(tables.count);
-        if (!symbols)
-            return lkmfs_fail_memory(err);
-        for (size_t i = 0; i < symbols->count; i++)
-            symbols->addresses[i] = address_at(segment, &place, i);
-        if (!decode_names(symbols, segment, &tables)) {
-            symbols_free(symbols);
-            return lkmfs_fail_memory(err);
-        }
-        index_names(symbols);
-        index_addresses(symbols);
-        (void)snprintf(symbols->layout, sizeof(symbols->layout), "%zu symbols, %s, %s names, addresses %s",
-                       symbols->count, encoding_names[place.encoding], tables.long_names ? "long" : "short",
-                       place.before ? "before names (to 6.3)" : "after token_index (since 6.4)");
-        *ret = symbols;
-        return true;
+        *ret = decode(segment, &tables, &place, tokens, pool);
+        return *ret ? true : lkmfs_fail_memory(err);
     }
     return tables_seen
                ? lkmfs_fail(err, LKMFS_ERROR_DAMAGED, segment->address,

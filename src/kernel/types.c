@@ -64,6 +64,6 @@ void types_free(struct lkmfs_types *types)
     if (!types)
         return;
     types->source->free(types->self);
-    free(types->btf);
+    free(types->btf_copy);
     free(types);
 }

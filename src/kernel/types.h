@@ -18,8 +18,9 @@ struct lkmfs_types {
     const struct type_source *source;
     void *self;
     char description[96];
-    uint8_t *btf; /* owned; NULL unless BTF is the source */
+    const uint8_t *btf; /* the section as it is in the image; NULL unless BTF is the source */
     size_t btf_size;
+    uint8_t *btf_copy; /* owned; NULL where the source holds the section */
 };
 
 /*

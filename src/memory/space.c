@@ -15,12 +15,12 @@
 #define CACHE_LOCKS 64
 #define BLOCK       1024
 #define PAGE        4096
-#define NO_BLOCK    UINT64_MAX
 #define SMALL_READ  256 /* larger reads go to the image itself */
 
+/* Zero from the start, so that memory is only touched for slots that are used. */
 struct block_slot {
-    uint64_t phys; /* of the block held, NO_BLOCK if none */
-    size_t valid;  /* leading bytes that the image holds */
+    uint64_t block; /* number of the block held, plus 1; 0 if none */
+    size_t valid;   /* leading bytes that the image holds */
     uint8_t bytes[BLOCK];
 };
 
@@ -47,13 +47,11 @@ struct lkmfs_space *lkmfs_space_new(const struct lkmfs_image *image, enum lkmfs_
     space->paging = pagings[paging];
     space->kind = paging;
     space->root = root & ~(uint64_t)(PAGE - 1);
-    space->slots = malloc(CACHE_SLOTS * sizeof(*space->slots));
+    space->slots = calloc(CACHE_SLOTS, sizeof(*space->slots));
     if (!space->slots) {
         free(space);
         return NULL;
     }
-    for (size_t i = 0; i < CACHE_SLOTS; i++)
-        space->slots[i].phys = NO_BLOCK;
     for (size_t i = 0; i < CACHE_LOCKS; i++)
         (void)pthread_mutex_init(&space->locks[i], NULL);
     return space;
@@ -104,10 +102,10 @@ static size_t read_cached(const struct lkmfs_space *space, uint64_t phys, void *
     pthread_mutex_t *lock = (pthread_mutex_t *)&space->locks[block % CACHE_LOCKS];
 
     (void)pthread_mutex_lock(lock);
-    if (slot->phys != block * BLOCK) {
+    if (slot->block != block + 1) {
         uint64_t failures = lkmfs_image_failures();
         slot->valid = lkmfs_image_read(space->image, block * BLOCK, slot->bytes, BLOCK);
-        slot->phys = lkmfs_image_failures() == failures ? block * BLOCK : NO_BLOCK;
+        slot->block = lkmfs_image_failures() == failures ? block + 1 : 0;
     }
     size_t got = offset < slot->valid ? (size_t)min_u64(size, slot->valid - offset) : 0;
     memcpy(buffer, slot->bytes + offset, got);
@@ -214,9 +212,16 @@ bool lkmfs_space_u32(const struct lkmfs_space *space, uint64_t virt, uint32_t *r
 
 bool lkmfs_space_string(const struct lkmfs_space *space, uint64_t virt, char *buffer, size_t size)
 {
-    size_t got = lkmfs_space_read(space, virt, buffer, size);
-    if (got && memchr(buffer, 0, got))
-        return true;
+    /* Most strings are short: steps that end where SMALL_READ bytes do, and with them every cached block. */
+    for (size_t done = 0; done < size;) {
+        size_t want = (size_t)min_u64(size - done, SMALL_READ - (virt + done) % SMALL_READ);
+        size_t got = lkmfs_space_read(space, virt + done, buffer + done, want);
+        if (memchr(buffer + done, 0, got))
+            return true;
+        if (got < want)
+            break;
+        done += want;
+    }
     buffer[0] = 0;
     return false;
 }
