@@ -93,7 +93,7 @@ static unsigned read_address(const uint8_t *bytes, unsigned at, uint8_t rex, str
         base = bytes[at++] & 7;
         ret->no_base = mod == 0 && base == 5;
     }
-    ret->rm = ret->rip || ret->no_base ? NO_REGISTER : (uint8_t)(base | (rex & 1) << 3);
+    ret->rm = (uint8_t)(ret->rip || ret->no_base ? NO_REGISTER : base | (rex & 1) << 3);
     ret->disp_size = mod == 1 ? 1 : mod == 2 || (mod == 0 && base == 5) ? 4 : 0;
     ret->disp_offset = ret->disp_size ? at : 0;
     if (ret->disp_size)
