@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/heap.h"
 #include "cli/message.h"
 
 /*
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
 {
     if (!fill_standard_descriptors())
         return EXIT_SYSTEM;
+    heap_prepare();
     /* A closed pipe is an error of writing like any other. */
     (void)signal(SIGPIPE, SIG_IGN);
     return run(argc, argv);

@@ -17,11 +17,9 @@
 #define PAGE        4096
 #define SMALL_READ  256 /* larger reads go to the image itself */
 
-/* Zero from the start, so that memory is only touched for slots that are used. */
 struct block_slot {
     uint64_t block; /* number of the block held, plus 1; 0 if none */
     size_t valid;   /* leading bytes that the image holds */
-    uint8_t bytes[BLOCK];
 };
 
 struct lkmfs_space {
@@ -31,6 +29,7 @@ struct lkmfs_space {
     uint64_t root;
     pthread_mutex_t locks[CACHE_LOCKS];
     struct block_slot *slots;
+    uint8_t (*blocks)[BLOCK]; /* what the slots hold; only touched for those that are used */
 };
 
 static const struct paging *const pagings[] = {
@@ -48,7 +47,10 @@ struct lkmfs_space *lkmfs_space_new(const struct lkmfs_image *image, enum lkmfs_
     space->kind = paging;
     space->root = root & ~(uint64_t)(PAGE - 1);
     space->slots = calloc(CACHE_SLOTS, sizeof(*space->slots));
-    if (!space->slots) {
+    space->blocks = malloc(CACHE_SLOTS * sizeof(*space->blocks));
+    if (!space->slots || !space->blocks) {
+        free(space->slots);
+        free(space->blocks);
         free(space);
         return NULL;
     }
@@ -64,6 +66,7 @@ void lkmfs_space_free(struct lkmfs_space *space)
     for (size_t i = 0; i < CACHE_LOCKS; i++)
         (void)pthread_mutex_destroy(&space->locks[i]);
     free(space->slots);
+    free(space->blocks);
     free(space);
 }
 
@@ -98,17 +101,18 @@ static size_t read_cached(const struct lkmfs_space *space, uint64_t phys, void *
     uint64_t block = phys / BLOCK;
     size_t offset = phys % BLOCK;
     struct block_slot *slot = &space->slots[block % CACHE_SLOTS];
+    uint8_t *bytes = space->blocks[block % CACHE_SLOTS];
     /* The cache is the one thing that changes behind a const space. */
     pthread_mutex_t *lock = (pthread_mutex_t *)&space->locks[block % CACHE_LOCKS];
 
     (void)pthread_mutex_lock(lock);
     if (slot->block != block + 1) {
         uint64_t failures = lkmfs_image_failures();
-        slot->valid = lkmfs_image_read(space->image, block * BLOCK, slot->bytes, BLOCK);
+        slot->valid = lkmfs_image_read(space->image, block * BLOCK, bytes, BLOCK);
         slot->block = lkmfs_image_failures() == failures ? block + 1 : 0;
     }
     size_t got = offset < slot->valid ? (size_t)min_u64(size, slot->valid - offset) : 0;
-    memcpy(buffer, slot->bytes + offset, got);
+    memcpy(buffer, bytes + offset, got);
     (void)pthread_mutex_unlock(lock);
     return got;
 }
