@@ -14,6 +14,10 @@ _WITHOUT_INIT = ".altinstr_replacement"
 # as keys of locks that nobody checks, leave no trace, and which sections meet depends on the load address.
 _EDGE = ("edge of a section", 0)
 
+# Tables that the loader sorts. Their order on disk is concluded from all that ties code together, of which a module that
+# was loaded without its init part has less; so they are compared in any order.
+_SORTED = {".rela.orc_unwind_ip", ".rela__mcount_loc", ".rela__ex_table", ".rela__jump_table"}
+
 
 def _target(elf: Elf, entry: Relocation) -> tuple[str, int]:
     """Section or import, and distance: symbols have other numbers in another extraction."""
@@ -29,7 +33,9 @@ def _target(elf: Elf, entry: Relocation) -> tuple[str, int]:
 
 def _relocations(elf: Elf, section: Section) -> list[tuple[int, int, str, int]]:
     """The entries with their targets in words."""
-    return sorted((entry.offset, entry.type, *_target(elf, entry)) for entry in elf.relocations(section))
+    in_order = section.name not in _SORTED
+    return sorted((entry.offset if in_order else 0, entry.type, *_target(elf, entry))
+                  for entry in elf.relocations(section))
 
 
 def _facts(path: Path) -> dict[str, object]:
