@@ -1,10 +1,11 @@
 """Whether two extractions of a module are the same where nothing has run: code and relocations."""
 
+import struct
 from pathlib import Path
 
 from fidelitylib.elf import SHT_PROGBITS, SHT_RELA, Elf, Relocation, Section
 
-R_X86_64_32S = 11
+R_X86_64_PC32, R_X86_64_PLT32, R_X86_64_32S = 2, 4, 11
 
 # Jumps of replacements for freed init code lead nowhere in a module that was loaded without it.
 _WITHOUT_INIT = ".altinstr_replacement"
@@ -31,11 +32,34 @@ def _target(elf: Elf, entry: Relocation) -> tuple[str, int]:
     return section.name, offset
 
 
+def _inside(elf: Elf, section: Section, entry: Relocation) -> bool:
+    """Whether it leads from code of a section to the same section."""
+    symbol = elf.symbols[entry.symbol]
+    return (entry.type in (R_X86_64_PC32, R_X86_64_PLT32) and section.executable and
+            0 < symbol.shndx < len(elf.sections) and elf.sections[symbol.shndx] is section)
+
+
 def _relocations(elf: Elf, section: Section) -> list[tuple[int, int, str, int]]:
-    """The entries with their targets in words."""
-    in_order = section.name not in _SORTED
+    """The entries with their targets in words, but for those that _code() resolves."""
+    target, in_order = elf.sections[section.info], section.name not in _SORTED
     return sorted((entry.offset if in_order else 0, entry.type, *_target(elf, entry))
-                  for entry in elf.relocations(section))
+                  for entry in elf.relocations(section) if not _inside(elf, target, entry))
+
+
+def _code(elf: Elf, section: Section) -> bytes:
+    """
+    The section's bytes, what leads to itself resolved: the assembler leaves a jump to a global of another object to the
+    linker and resolves one of the same object, and what lies in one object is concluded as the order of tables is.
+    """
+    code = bytearray(elf.content(section))
+    for table in elf.sections:
+        if table.type != SHT_RELA or elf.sections[table.info] is not section:
+            continue
+        for entry in elf.relocations(table):
+            if _inside(elf, section, entry):
+                distance = elf.symbols[entry.symbol].value + entry.addend - entry.offset
+                struct.pack_into("<i", code, entry.offset, distance)
+    return bytes(code)
 
 
 def _facts(path: Path) -> dict[str, object]:
@@ -44,7 +68,7 @@ def _facts(path: Path) -> dict[str, object]:
     facts: dict[str, object] = {}
     for section in elf.sections:
         if section.executable and section.type == SHT_PROGBITS:
-            facts[section.name] = elf.content(section)
+            facts[section.name] = _code(elf, section)
         target = elf.sections[section.info] if section.type == SHT_RELA else None
         if target and not target.writable and target.name != _WITHOUT_INIT:
             facts[section.name] = _relocations(elf, section)
