@@ -128,19 +128,21 @@ def test_same_bytes_again(env: Environment, image: Image) -> None:
     problems.finish()
 
 
+def cost_of_ls(env: Environment, image: Path) -> float:
+    """Seconds of processor time."""
+    started = resource.getrusage(resource.RUSAGE_CHILDREN)
+    env.output("ls", image)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime - started.ru_utime + ended.ru_stime - started.ru_stime
+
+
 def test_sparse_64_gib(env: Environment, image: Image) -> None:
     """Opening costs the same processor time when the image is extended to 64 GiB of holes."""
     large = variants.copy(image.raw, env.folder("sparse") / "image")
     os.truncate(large, 64 * GIB)
-    times: dict[Path, list[float]] = {image.raw: [], large: []}
-    for path in times:
-        env.output("ls", path)      # into the page cache
-    for _ in range(11):
-        for path, spent in times.items():
-            started = resource.getrusage(resource.RUSAGE_CHILDREN)
-            env.output("ls", path)
-            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-            spent.append(ended.ru_utime - started.ru_utime + ended.ru_stime - started.ru_stime)
-    small_time, large_time = (min(spent) for spent in times.values())   # other processes only add
-    if large_time > 1.2 * small_time:
-        raise Failure(f"{large_time:.3f} s, {small_time:.3f} s as it was: {large_time / small_time:.2f} times")
+    small_time = large_time = float("inf")
+    for run in range(30):       # at most: other processes only add to what one costs
+        small_time, large_time = min(small_time, cost_of_ls(env, image.raw)), min(large_time, cost_of_ls(env, large))
+        if run >= 4 and large_time <= 1.2 * small_time:
+            return
+    raise Failure(f"{large_time:.3f} s, {small_time:.3f} s as it was: {large_time / small_time:.2f} times")

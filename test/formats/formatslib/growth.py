@@ -13,7 +13,7 @@ from formatslib.memory import Memory
 
 LARGE = 10 << 30    # against 512 MiB, as 5 GiB is against 256 MiB
 RATIO = 1.3
-RUNS = 5
+RUNS = 30           # at most: other processes only add to what one costs
 
 
 class Grown(Memory):
@@ -41,10 +41,12 @@ def cost(checker: Checker, image: Path) -> float:
 
 def compare(checker: Checker, small: Path, large: Path) -> None:
     """Checks that LARGE costs what SMALL does; the least of several runs in turns, for the machine may be busy."""
-    runs = [(cost(checker, small), cost(checker, large)) for _ in range(RUNS)]
-    one, other = (min(times) for times in zip(*runs))
-    if other > one * RATIO:
-        raise Failure(f"opening takes {other:.3f} s instead of {one:.3f} s: {other / one:.2f} times as long")
+    one = other = float("inf")
+    for run in range(RUNS):
+        one, other = min(one, cost(checker, small)), min(other, cost(checker, large))
+        if run >= 2 and other <= one * RATIO:
+            return
+    raise Failure(f"opening takes {other:.3f} s instead of {one:.3f} s: {other / one:.2f} times as long")
 
 
 def lime(memory: Memory, path: Path) -> None:
