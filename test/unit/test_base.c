@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/array.h"
+#include "base/bulk.h"
 #include "base/cursor.h"
 #include "base/hash.h"
 #include "base/overflow.h"
@@ -206,6 +207,18 @@ Test(array, refuses_a_count_that_wraps)
     cr_assert_not(array_reserve(&items, &capacity, capacity, 1));
     cr_assert_null(items);
     cr_assert_eq(capacity, SIZE_MAX / 2 + 2);
+}
+
+Test(bulk, every_byte_can_be_written)
+{
+    static const size_t sizes[] = {1, 4095, ((size_t)2 << 20) - 1, (size_t)2 << 20, ((size_t)5 << 20) + 3};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint8_t *memory = bulk_alloc(sizes[i]);
+        cr_assert_not_null(memory);
+        memset(memory, 0xa5, sizes[i]);
+        cr_assert_eq(memory[sizes[i] - 1], 0xa5);
+        free(memory);
+    }
 }
 
 Test(hash, differs_by_name_and_seed)

@@ -203,6 +203,21 @@ Test(memory_read, strings)
     cr_assert_str_eq(buffer, "");
 }
 
+Test(memory_read, strings_of_many_steps)
+{
+    char text[1200], buffer[1200];
+    for (size_t i = 0; i < sizeof(text) - 1; i++)
+        text[i] = (char)('a' + i % 23);
+    text[sizeof(text) - 1] = 0;
+    put_text(0x5100, text, sizeof(text));
+    for (size_t skip = 0; skip < sizeof(text) - 1; skip += 0x55) {
+        size_t size = sizeof(text) - skip;
+        cr_assert(lkmfs_space_string(space, BASE + 0x100 + skip, buffer, size));
+        cr_assert_str_eq(buffer, text + skip);
+        cr_assert_not(lkmfs_space_string(space, BASE + 0x100 + skip, buffer, size - 1));
+    }
+}
+
 Test(memory_read, strings_at_the_end_of_what_is_mapped)
 {
     char buffer[16] = "old";
