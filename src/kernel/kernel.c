@@ -276,6 +276,10 @@ static bool kernel_find(const struct lkmfs_image *image, const struct lkmfs_kern
     read_vmcoreinfo(kernel);
     lkmfs_log_add(log, LKMFS_LOG_NOTE, "kernel: %s", kernel->banner);
     lkmfs_log_add(log, LKMFS_LOG_NOTE, "kallsyms: %s", symbols_layout(kernel->symbols));
+    if (symbols_lost(kernel->symbols))
+        lkmfs_log_add(log, LKMFS_LOG_DOUBT,
+                      "kallsyms: %zu symbols are lost, on pages that are missing or torn; what needs them is, too",
+                      symbols_lost(kernel->symbols));
     lkmfs_log_add(log, LKMFS_LOG_NOTE, "types: %s", lkmfs_types_source(kernel->types));
     *ret = kernel;
     return true;
