@@ -226,6 +226,22 @@ static void place_btf(struct synth_kernel *k)
     synth_bytes_free(&bytes);
 }
 
+/* What a running kernel makes of its BTF: struct btf, whose first fields are `data` and `types`. */
+static void place_btf_index(struct synth_kernel *k)
+{
+    size_t count;
+    bool long_header = k->options.release >= SYNTH_7_2;
+    uint64_t *index = synth_btf_index(&k->types, long_header ? SYNTH_BTF_LAYOUT : SYNTH_BTF_PLAIN, k->btf, &count);
+    uint64_t variable = synth_data(k, 8), btf = synth_heap(k, 16), types = synth_heap(k, count * 8);
+    for (size_t i = 0; i < count; i++)
+        synth_le(synth_at(k, types + i * 8), index[i], 8);
+    synth_le(synth_at(k, btf), k->btf, 8);
+    synth_le(synth_at(k, btf + 8), types, 8);
+    synth_le(synth_at(k, variable), btf, 8);
+    synth_symbol_add(k, "btf_vmlinux", variable, 'B');
+    free(index);
+}
+
 void synth_kernel_finish(struct synth_kernel *k)
 {
     enum synth_encoding encoding = k->options.kallsyms->encoding;
@@ -235,8 +251,10 @@ void synth_kernel_finish(struct synth_kernel *k)
     }
     if (!k->options.no_btf)
         place_btf(k);
-    if (!k->options.no_btf && !k->options.torn_btf)
+    if (!k->options.no_btf && !k->options.torn_btf) {
         synth_symbol_add(k, "__start_BTF", k->btf, 'R');
+        place_btf_index(k);
+    }
     if (k->options.text_only)
         keep_text(k);
     qsort(k->symbols, k->symbol_count, sizeof(k->symbols[0]), by_address);

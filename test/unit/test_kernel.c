@@ -1,6 +1,7 @@
 /* test_kernel.c - finding a kernel: every release, paging mode and way to its page tables. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "synth_open.h"
@@ -239,4 +240,23 @@ Test(kernel, dtb_wrong)
 Test(kernel, close_accepts_null)
 {
     lkmfs_kernel_close(NULL);
+}
+
+/* Pages of BTF that are missing cost the types that lay on them, and are spoken of. */
+Test(kernel, pages_of_types_are_missing)
+{
+    for (int release = 0; release < SYNTH_RELEASES; release += 2) {
+        const struct synth_kernel_options options = {.release = (enum synth_release)release};
+        struct synth_kernel *k = make(&options);
+        uint64_t types = (k->btf + k->btf_size / 2) & ~UINT64_C(0xfff);
+        memset(synth_at(k, types), 0, 4096);
+        struct synth_opened opened = open_found(k, NULL);
+        char *log = lkmfs_log_text(opened.log);
+        cr_assert_not_null(log);
+        cr_assert_not_null(strstr(log, "doubt: types:"), "%s", log);
+        cr_assert_null(strstr(log, "doubt: kallsyms:"), "%s", log);
+        free(log);
+        synth_close(&opened);
+        synth_kernel_free(k);
+    }
 }

@@ -49,7 +49,7 @@ Test(kernel_refused, all_types_torn)
 {
     struct synth_kernel_options options = {.release = SYNTH_6_1};
     struct synth_kernel *k = make(&options);
-    memset(synth_at(k, k->btf + k->btf_size / 2), 0xa5, 4096);
+    memset(synth_at(k, k->btf + 64), 0xa5, k->btf_size / 4 * 3);
     struct synth_opened opened = synth_open_kernel(k, NULL);
 
     cr_assert_not_null(strstr(opened.err.message, "torn"), "%s", opened.err.message);
