@@ -5,6 +5,7 @@
  * The linker leads the program's own calls of the functions below here (see CMakeLists.txt).
  */
 #include <criterion/criterion.h>
+#include <elf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -227,15 +228,78 @@ static uint64_t open_and_read(void *context, struct lkmfs_error *err)
 
 TestSuite(no_memory, .init = scratch_begin, .fini = scratch_end, .timeout = 300);
 
+static void fail_image(struct builder *builder, const char *name)
+{
+    char *path = strdup(builder_save(builder, name));
+    fail_everywhere(open_and_read, path);
+    free(path);
+    builder_free(builder);
+}
+
 Test(no_memory, images)
 {
     struct builder builder = {0};
     builder_lime(&builder, 0x1000, 0x2000);
     builder_lime(&builder, 0x100000, 0x1000);
-    char *path = strdup(builder_save(&builder, "image.lime"));
-    fail_everywhere(open_and_read, path);
-    free(path);
-    builder_free(&builder);
+    fail_image(&builder, "image.lime");
+}
+
+Test(no_memory, images_with_notes)
+{
+    struct builder builder = {0};
+    const size_t first = BUILDER_EHDR_SIZE + 2 * BUILDER_PHDR_SIZE;
+    static const char text[] = "OSRELEASE=6.12\n";
+    builder_elf_header(&builder, 2);
+    builder_elf_segment(&builder, &(struct builder_segment){PT_NOTE, first, 0, 44, 0});
+    builder_elf_segment(&builder, &(struct builder_segment){PT_LOAD, first + 44, 0x1000, 0x1000, 0x1000});
+    builder_note(&builder, "VMCOREINFO", text, sizeof(text) - 1);
+    builder_memory(&builder, 0x1000, 0x1000);
+    fail_image(&builder, "image.elf");
+}
+
+static void put_big_endian(struct builder *builder, uint64_t value)
+{
+    builder_put64(builder, __builtin_bswap64(value));
+}
+
+Test(no_memory, images_in_parts_of_one_file)
+{
+    struct builder core = {0}, flat = {0};
+    builder_put(&flat, "makedumpfile\0\0\0\0", 16);
+    put_big_endian(&flat, 1);
+    put_big_endian(&flat, 1);
+    builder_zeros(&flat, 4096 - flat.size);
+    builder_elf_header(&core, 1);
+    builder_elf_segment(&core, &(struct builder_segment){PT_LOAD, 0x1000, 0x1000, 0x1000, 0x1000});
+    builder_zeros(&core, 0x1000 - core.size);
+    builder_memory(&core, 0x1000, 0x1000);
+    put_big_endian(&flat, 0);
+    put_big_endian(&flat, core.size);
+    builder_put(&flat, core.bytes, core.size);
+    put_big_endian(&flat, UINT64_MAX);
+    put_big_endian(&flat, UINT64_MAX);
+    builder_free(&core);
+    fail_image(&flat, "image.flat");
+}
+
+Test(no_memory, images_in_several_files)
+{
+    struct builder first = {0}, second = {0};
+    builder_memory(&first, 0, 0x10000);
+    builder_memory(&second, 0x10000, 0x1000);
+    (void)builder_save(&second, "image.raw.002");
+    builder_free(&second);
+    fail_image(&first, "image.raw.001");
+}
+
+Test(no_memory, images_that_are_no_parts_though_they_are_called_so)
+{
+    struct builder first = {0}, second = {0};
+    builder_lime(&first, 0x1000, 0x2000);
+    builder_lime(&second, 0x1000, 0x4000);
+    (void)builder_save(&second, "image.002");
+    builder_free(&second);
+    fail_image(&first, "image.001");
 }
 
 /* ---- kernels ---- */
