@@ -23,14 +23,14 @@ static void begin(struct fixture *f)
     synth_tables_init(&f->tables, &f->memory, 4, TABLES, TABLES + MIB);
     for (unsigned i = 0; i < FAKE_REGIONS; i++) {
         f->fake->regions[i].size = 2 * SYNTH_PAGE;
-        memset(synth_phys(&f->memory, (i + 1) * 0x10000, 2 * SYNTH_PAGE), (int)(0x10 + i), 2 * SYNTH_PAGE);
+        memset(synth_phys(&f->memory, (i + 1) * UINT64_C(0x10000), 2 * SYNTH_PAGE), (int)(0x10 + i), 2 * SYNTH_PAGE);
     }
 }
 
 static void map(struct fixture *f, unsigned region, uint64_t page)
 {
-    synth_map(&f->tables, fake_address(region, page * SYNTH_PAGE), (region + 1) * 0x10000 + page * SYNTH_PAGE, SYNTH_4K,
-              0);
+    synth_map(&f->tables, fake_address(region, page * SYNTH_PAGE), (region + 1) * UINT64_C(0x10000) + page * SYNTH_PAGE,
+              SYNTH_4K, 0);
 }
 
 static void read_regions(struct fixture *f)
