@@ -25,7 +25,7 @@ struct lkmfs_symbol {
 };
 
 size_t lkmfs_symbols_count(const struct lkmfs_symbols *symbols);
-/* Symbol `index` in kallsyms' own order (ascending address but for absolute per-CPU ones). */
+/* Symbol `index` of those that are whole, in kallsyms' own order: by address, absolute per-CPU ones first. */
 struct lkmfs_symbol lkmfs_symbols_at(const struct lkmfs_symbols *symbols, size_t index);
 /* Address of the first symbol called `name`; false when there is none. */
 bool lkmfs_symbols_find(const struct lkmfs_symbols *symbols, const char *name, uint64_t *ret);

@@ -23,7 +23,7 @@ struct unit {
 struct cache {
     pthread_mutex_t lock;             /* guards all below and every slot; never held while making */
     TAILQ_HEAD(slot_list, slot) used; /* parts in memory, the one used last first */
-    uint64_t bytes, limit, makes;
+    uint64_t bytes, limit, holds, makes;
     cache_make_fn *make;
     void *context;
     size_t unit_count;
@@ -113,6 +113,7 @@ static bool hold_present(struct cache *cache, struct slot *slot, const uint8_t *
     if (!slot->present)
         return false;
     slot->holds++;
+    cache->holds++;
     TAILQ_REMOVE(&cache->used, slot, order);
     TAILQ_INSERT_HEAD(&cache->used, slot, order);
     *bytes = slot->blob.bytes;
@@ -214,18 +215,10 @@ bool cache_size(struct cache *cache, size_t unit, unsigned part, uint64_t *ret, 
     return true;
 }
 
-uint64_t cache_bytes(struct cache *cache)
+struct cache_use cache_use(struct cache *cache)
 {
     (void)pthread_mutex_lock(&cache->lock);
-    uint64_t bytes = cache->bytes;
+    struct cache_use use = {.bytes = cache->bytes, .holds = cache->holds, .makes = cache->makes};
     (void)pthread_mutex_unlock(&cache->lock);
-    return bytes;
-}
-
-uint64_t cache_makes(struct cache *cache)
-{
-    (void)pthread_mutex_lock(&cache->lock);
-    uint64_t makes = cache->makes;
-    (void)pthread_mutex_unlock(&cache->lock);
-    return makes;
+    return use;
 }

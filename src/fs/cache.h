@@ -51,8 +51,13 @@ bool cache_hold(struct cache *cache, size_t unit, unsigned part, const uint8_t *
                 struct lkmfs_error *err);
 void cache_drop(struct cache *cache, size_t unit, unsigned part);
 
-/* Bytes in memory now, and how often the callback was called; for tests. */
-uint64_t cache_bytes(struct cache *cache);
-uint64_t cache_makes(struct cache *cache);
+/* How well it serves: hits are holds - makes. */
+struct cache_use {
+    uint64_t bytes; /* in memory now */
+    uint64_t holds; /* parts asked for */
+    uint64_t makes; /* calls of the callback */
+};
+
+struct cache_use cache_use(struct cache *cache);
 
 #endif

@@ -1,5 +1,6 @@
 #include "fs/tree_parts.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,10 +54,22 @@ bool lkmfs_tree_new(const struct lkmfs_session *session, uint64_t cache_bytes, s
     return true;
 }
 
+/* For the reader of standard error: log.txt was written when the image was opened. */
+static void log_use(const struct lkmfs_tree *tree)
+{
+    struct cache_use use = cache_use(tree->cache);
+    if (use.holds)
+        lkmfs_log_add(lkmfs_session_log(tree->session), LKMFS_LOG_NOTE,
+                      "files: opened %" PRIu64 " times, built %" PRIu64 " times, found in the cache otherwise",
+                      use.holds, use.makes);
+}
+
 void lkmfs_tree_free(struct lkmfs_tree *tree)
 {
     if (!tree)
         return;
+    if (tree->cache)
+        log_use(tree);
     cache_free(tree->cache);
     free(tree->by_name);
     free(tree->hidden);

@@ -7,18 +7,13 @@
 #include <string.h>
 
 #include "base/bulk.h"
-#include "base/cursor.h"
 #include "base/hash.h"
-#include "base/overflow.h"
+#include "kernel/btf_salvage.h"
 #include "kernel/types.h"
 
-#define HEADER_SIZE 24
-#define MAGIC       0xeb9f
-#define SECTION_MIN 0x10000
-#define SECTION_MAX ((uint64_t)64 << 20)
 #define NESTING_MAX 8
 #define MEMBERS_MAX 65536 /* looked at for one field; struct module has some hundred */
-/* Places in one segment that look like BTF; a kernel image holds one. Each costs a copy of up to SECTION_MAX. */
+/* Places in one segment that look like BTF; a kernel image holds one. Each costs a copy. */
 #define CANDIDATES_MAX 64
 #define PATH_MAX_LEN   128
 
@@ -121,7 +116,8 @@ static bool find_member(struct search *search, uint32_t id, unsigned depth, uint
             return true;
         }
         uint64_t inner = 0;
-        if (!*member && find_member(search, members[i].type, depth + 1, &inner, ret_id)) {
+        /* one with a name that is lost is not anonymous */
+        if (members[i].name_off == 0 && find_member(search, members[i].type, depth + 1, &inner, ret_id)) {
             *offset += at + inner;
             return true;
         }
@@ -153,6 +149,8 @@ static bool btf_field(const void *self, const char *name, const char *path, stru
             return false;
     }
     const struct btf_type *type = strip(btf, id, &id);
+    if (type && btf_is_fwd(type)) /* no member can have such a type: it is one that is lost */
+        return false;
     ret->size = type_size(btf, id);
     ret->element = type ? element_size(btf, type) : 0;
     return true;
@@ -185,79 +183,49 @@ static struct btf_types *btf_types_new(struct btf *btf)
 
 static const struct type_source btf_source = {.size = btf_size, .field = btf_field, .free = btf_free};
 
-struct header {
-    uint32_t length, type_off, type_len, str_off, str_len;
-};
-
-/* Reads the header at `offset` and checks that the section it describes lies in the segment. */
-static bool read_header(const struct segment *segment, size_t offset, struct header *ret)
+/* libbpf's reading of the section; NULL when it is torn, or without memory. It keeps a copy of what it is given. */
+static struct btf *load(const struct btf_section *section, const uint8_t *types, uint32_t types_size)
 {
-    struct cursor cursor = cursor_over(segment->bytes, segment->size);
-    cursor_seek(&cursor, offset);
-    bool magic = cursor_u16(&cursor) == MAGIC;
-    uint8_t version = cursor_u8(&cursor), flags = cursor_u8(&cursor);
-    ret->length = cursor_u32(&cursor);
-    ret->type_off = cursor_u32(&cursor);
-    ret->type_len = cursor_u32(&cursor);
-    ret->str_off = cursor_u32(&cursor);
-    ret->str_len = cursor_u32(&cursor);
-    if (cursor.overrun || !magic || version != 1 || flags != 0 || ret->length < HEADER_SIZE || ret->length > 256)
-        return false;
-    uint64_t strings_end = (uint64_t)ret->str_off + ret->str_len;
-    return ret->type_off == 0 && ret->type_len >= SECTION_MIN && ret->str_off >= ret->type_len &&
-           strings_end <= SECTION_MAX && range_fits(offset, ret->length + strings_end, segment->size);
-}
-
-/* Whether the section has the form that libbpf 1.1 knows: a header of 24 bytes, then types, then strings. */
-static bool is_plain(const struct header *header)
-{
-    return header->length == HEADER_SIZE && header->str_off == header->type_len;
-}
-
-/* The section in that form; 7.2 has a longer header with a layout table between types and strings. */
-static uint8_t *plain_section(const uint8_t *section, const struct header *header, uint32_t *size)
-{
-    *size = HEADER_SIZE + header->type_len + header->str_len;
-    uint8_t *plain = bulk_alloc(*size);
-    if (!plain)
+    uint32_t size = section->size;
+    bool as_it_is = btf_section_is_plain(section) && types == section->types;
+    uint8_t *plain = as_it_is ? NULL : btf_section_plain(section, types, types_size, &size);
+    if (!plain && !as_it_is)
         return NULL;
-    memcpy(plain, section, 4);
-    put_le32(plain + 4, HEADER_SIZE);
-    put_le32(plain + 8, 0);
-    put_le32(plain + 12, header->type_len);
-    put_le32(plain + 16, header->type_len);
-    put_le32(plain + 20, header->str_len);
-    memcpy(plain + HEADER_SIZE, section + header->length, header->type_len);
-    memcpy(plain + HEADER_SIZE + header->type_len, section + header->length + header->str_off, header->str_len);
-    return plain;
+    (void)libbpf_set_print(NULL);
+    struct btf *btf = btf__new(plain ? plain : section->bytes, size);
+    free(plain);
+    return btf;
 }
 
-/* Parses the section; libbpf keeps a copy of what it is given. Errors: NOT_FOUND, NO_MEMORY. */
-static struct btf_types *parse(const uint8_t *section, const struct header *header, uint64_t address,
+/* Reads what is left of a section that libbpf refuses. */
+static struct btf *load_salvaged(const struct btf_section *section, const struct btf_index *index, size_t *lost)
+{
+    struct btf_salvage salvage;
+    if (!index || !btf_salvage(section, index, &salvage))
+        return NULL;
+    struct btf *btf = load(section, salvage.types, salvage.types_size);
+    free(salvage.types);
+    *lost = salvage.lost;
+    return btf;
+}
+
+/* Parses the section. Errors: NOT_FOUND, NO_MEMORY. */
+static struct btf_types *parse(const struct btf_section *section, const struct btf_index *index, size_t *lost,
                                struct lkmfs_error *err)
 {
-    uint32_t size = header->length + header->str_off + header->str_len;
-    uint8_t *plain = is_plain(header) ? NULL : plain_section(section, header, &size);
-    if (!plain && !is_plain(header)) {
-        (void)lkmfs_fail_memory(err);
-        return NULL;
-    }
-    (void)libbpf_set_print(NULL);
-    struct btf *btf = btf__new(plain ? plain : section, size);
-    int error = errno;
-    free(plain);
+    errno = 0;
+    struct btf *btf = index ? load_salvaged(section, index, lost) : load(section, section->types, section->types_size);
+    unsigned long long address = section->address;
     if (!btf) {
-        (void)(error == ENOMEM ? lkmfs_fail_memory(err)
-                               : lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx is torn",
-                                            (unsigned long long)address));
+        (void)(errno == ENOMEM ? lkmfs_fail_memory(err)
+                               : lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx is torn", address));
         return NULL;
     }
     struct btf_types *self = btf_types_new(btf);
     if (!self) {
         (void)lkmfs_fail_memory(err);
     } else if (!find_struct(self, "module")) {
-        (void)lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx has no struct module",
-                         (unsigned long long)address);
+        (void)lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "the BTF at 0x%llx has no struct module", address);
         btf_free(self);
         self = NULL;
     }
@@ -265,49 +233,53 @@ static struct btf_types *parse(const uint8_t *section, const struct header *head
 }
 
 /* Keeps the section as it is in the image: libbpf's copy, or one of its own where that differs. */
-static bool keep_section(struct lkmfs_types *types, const struct btf_types *self, const uint8_t *section,
-                         const struct header *header)
+static bool keep_section(struct lkmfs_types *types, const struct btf_types *self, const struct btf_section *section)
 {
-    types->btf_size = header->length + header->str_off + header->str_len;
+    types->btf_size = section->size;
     uint32_t size;
-    const uint8_t *raw = is_plain(header) ? btf__raw_data(self->btf, &size) : NULL;
+    const uint8_t *raw = btf_section_is_plain(section) && !types->lost ? btf__raw_data(self->btf, &size) : NULL;
     if (raw && size == types->btf_size) {
         types->btf = raw;
         return true;
     }
     types->btf = types->btf_copy = bulk_alloc(types->btf_size);
     if (types->btf_copy)
-        memcpy(types->btf_copy, section, types->btf_size);
+        memcpy(types->btf_copy, section->bytes, types->btf_size);
     return types->btf_copy != NULL;
 }
 
-bool types_from_btf(const struct segment *segment, size_t offset, struct lkmfs_types **ret, struct lkmfs_error *err)
+bool types_from_btf(const struct segment *segment, size_t offset, const struct btf_index *index,
+                    struct lkmfs_types **ret, struct lkmfs_error *err)
 {
-    struct header header;
-    uint64_t address = segment->address + offset;
-    if (!read_header(segment, offset, &header))
-        return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "no BTF header at 0x%llx", (unsigned long long)address);
-    struct btf_types *self = parse(segment->bytes + offset, &header, address, err);
+    struct btf_section section;
+    unsigned long long address = segment->address + offset;
+    if (!btf_section_at(segment, offset, &section))
+        return lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, address, "no BTF header at 0x%llx", address);
+    size_t lost = 0;
+    struct btf_types *self = parse(&section, index, &lost, err);
     if (!self)
         return false;
     struct lkmfs_types *types = calloc(1, sizeof(*types));
-    if (!types || !keep_section(types, self, segment->bytes + offset, &header)) {
+    if (types)
+        types->lost = lost;
+    if (!types || !keep_section(types, self, &section)) {
         btf_free(self);
         free(types);
         return lkmfs_fail_memory(err);
     }
     types->source = &btf_source;
     types->self = self;
-    (void)snprintf(types->description, sizeof(types->description), "BTF in the image at 0x%llx, %zu bytes",
-                   (unsigned long long)address, types->btf_size);
+    types->names_lost = btf_section_misses(&section, section.strings, section.strings_size);
+    (void)snprintf(types->description, sizeof(types->description), "BTF in the image at 0x%llx, %zu bytes", address,
+                   types->btf_size);
     *ret = types;
     return true;
 }
 
 bool types_find_btf(const struct segment *segment, size_t hint, struct lkmfs_types **ret, struct lkmfs_error *err)
 {
-    static const uint8_t magic[] = {MAGIC & 0xff, MAGIC >> 8, 1, 0};
-    if (hint != SIZE_MAX && types_from_btf(segment, hint, ret, err))
+    static const uint8_t magic[] = {0x9f, 0xeb, 1, 0};
+    if (hint != SIZE_MAX && types_from_btf(segment, hint, NULL, ret, err))
         return true;
     unsigned candidates = 0;
     for (size_t pos = 0; pos < segment->size && candidates < CANDIDATES_MAX;) {
@@ -315,10 +287,10 @@ bool types_find_btf(const struct segment *segment, size_t hint, struct lkmfs_typ
         if (!hit)
             break;
         pos = (size_t)(hit - segment->bytes);
-        struct header header;
-        if (read_header(segment, pos, &header)) {
+        struct btf_section section;
+        if (btf_section_at(segment, pos, &section)) {
             candidates++;
-            if (types_from_btf(segment, pos, ret, err))
+            if (types_from_btf(segment, pos, NULL, ret, err))
                 return true;
             if (err && err->code == LKMFS_ERROR_NO_MEMORY)
                 return false;

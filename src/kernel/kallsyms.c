@@ -12,6 +12,8 @@
 #define MARKER_STEP_MAX ((size_t)0x8000)
 #define MARKERS_MIN     4
 #define MARKERS_MAX     0x4000 /* four million symbols; distribution kernels have 100 to 300 thousand */
+/* One block in so many may be torn: a page of names that is lost takes two or three of some 600 blocks with it. */
+#define TORN_SHARE 4
 /* names, markers and seqs_of_names lie between num_syms and token_table: 3 to 5 MB in distribution kernels. */
 #define REACH ((size_t)32 << 20)
 
@@ -89,8 +91,9 @@ static size_t marker_run(struct kallsyms_search *search, size_t pos, size_t limi
     return count;
 }
 
-bool kallsyms_name_length(const struct segment *segment, const struct kallsyms_tables *tables, size_t *pos,
-                          size_t *length)
+/* Length in tokens of the name at *pos, which moves to its first token. False when it leaves the segment. */
+static bool name_length(const struct segment *segment, const struct kallsyms_tables *tables, size_t *pos,
+                        size_t *length)
 {
     if (*pos >= segment->size)
         return false;
@@ -104,26 +107,74 @@ bool kallsyms_name_length(const struct segment *segment, const struct kallsyms_t
     return value && value <= segment->size - *pos;
 }
 
-/* Walks all names; they must meet every marker and end right before the first. */
-static bool names_fit(struct kallsyms_search *search, struct kallsyms_tables *tables)
+/* Where the names of a block begin, as its marker has it. */
+static size_t block_start(const struct segment *segment, const struct kallsyms_tables *tables, uint32_t block)
 {
-    const struct segment *segment = search->segment;
-    size_t pos = tables->names;
-    for (uint32_t i = 0; i < tables->count; i++) {
-        if (i % SYMBOLS_A_MARKER == 0) {
-            size_t at = tables->markers + (size_t)(i / SYMBOLS_A_MARKER) * tables->wide;
-            if (marker_at(segment, at, tables->wide) != pos - tables->names)
-                return false;
-        }
+    return tables->names + (size_t)marker_at(segment, tables->markers + (size_t)block * tables->wide, tables->wide);
+}
+
+static uint32_t block_count(const struct kallsyms_tables *tables)
+{
+    return (tables->count + SYMBOLS_A_MARKER - 1) / SYMBOLS_A_MARKER;
+}
+
+/* Whether the names of a block end where the next marker says, or those of the last right before the markers. */
+static bool block_fits(const struct segment *segment, const struct kallsyms_tables *tables, uint32_t block)
+{
+    bool last = block + 1 == block_count(tables);
+    size_t pos = block_start(segment, tables, block);
+    size_t end = last ? tables->markers : block_start(segment, tables, block + 1);
+    size_t names = last ? tables->count - block * SYMBOLS_A_MARKER : SYMBOLS_A_MARKER;
+    for (size_t i = 0; i < names; i++) {
         size_t length;
-        if (!kallsyms_name_length(segment, tables, &pos, &length) || !step(search))
+        if (!name_length(segment, tables, &pos, &length))
             return false;
         pos += length;
-        if (pos > tables->markers)
+        if (pos > end)
             return false;
     }
-    tables->names_end = pos;
-    return align_up(pos, 8) >= tables->markers;
+    return last ? align_up(pos, 8) >= end : pos == end;
+}
+
+/* Walks all names. The first block must fit, and most of the others. */
+static bool names_fit(struct kallsyms_search *search, struct kallsyms_tables *tables)
+{
+    uint32_t blocks = block_count(tables);
+    tables->torn = 0;
+    for (uint32_t block = 0; block < blocks; block++) {
+        for (unsigned i = 0; i < SYMBOLS_A_MARKER; i++)
+            if (!step(search))
+                return false;
+        if (block_fits(search->segment, tables, block))
+            continue;
+        tables->torn++;
+        if (block == 0 || tables->torn > blocks / TORN_SHARE)
+            return false;
+    }
+    return true;
+}
+
+struct kallsyms_walk kallsyms_walk_begin(const struct segment *segment, const struct kallsyms_tables *tables)
+{
+    return (struct kallsyms_walk){.segment = segment, .tables = tables, .pos = tables->names};
+}
+
+const uint8_t *kallsyms_walk_next(struct kallsyms_walk *walk, size_t *length)
+{
+    const struct kallsyms_tables *tables = walk->tables;
+    *length = 0;
+    if (tables->torn && walk->index % SYMBOLS_A_MARKER == 0) {
+        uint32_t block = walk->index / SYMBOLS_A_MARKER;
+        walk->pos = block_start(walk->segment, tables, block);
+        walk->torn = !block_fits(walk->segment, tables, block);
+    }
+    walk->index++;
+    if (walk->torn)
+        return NULL;
+    (void)name_length(walk->segment, tables, &walk->pos, length);
+    const uint8_t *tokens = walk->segment->bytes + walk->pos;
+    walk->pos += *length;
+    return tokens;
 }
 
 /* num_syms stands right before names, which end where the `count` markers begin. */

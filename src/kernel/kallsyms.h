@@ -18,11 +18,11 @@ struct kallsyms_tables {
     size_t token_index;
     size_t markers;
     size_t names;
-    size_t names_end; /* end of the last name */
-    size_t num_syms;  /* offset of the number */
-    uint32_t count;   /* the number itself */
-    unsigned wide;    /* bytes of num_syms and a marker: 4 since 4.20, 8 before */
-    bool long_names;  /* lengths above 127 take two bytes: since 6.1 */
+    size_t num_syms; /* offset of the number */
+    uint32_t count;  /* the number itself */
+    uint32_t torn;   /* blocks of 256 names that do not lead from their marker to the next: their names are lost */
+    unsigned wide;   /* bytes of num_syms and a marker: 4 since 4.20, 8 before */
+    bool long_names; /* lengths above 127 take two bytes: since 6.1 */
 };
 
 struct kallsyms_search {
@@ -33,13 +33,24 @@ struct kallsyms_search {
 
 struct kallsyms_search kallsyms_search_begin(const struct segment *segment);
 
-/* Finds the next tables. Proven by walking all names to land on every marker. False when there are no more. */
+/*
+ * Finds the next tables. Proven by walking all names to land on the markers; where pages are missing or torn, some
+ * markers are missed (tables.torn). False when there are no more.
+ */
 bool kallsyms_find(struct kallsyms_search *search, struct kallsyms_tables *ret);
 
-/*
- * Length in tokens of the name at offset *pos, which moves to its first token. False when it leaves the segment.
- */
-bool kallsyms_name_length(const struct segment *segment, const struct kallsyms_tables *tables, size_t *pos,
-                          size_t *length);
+/* A walk over all names, in order. */
+struct kallsyms_walk {
+    const struct segment *segment;
+    const struct kallsyms_tables *tables;
+    size_t pos;     /* of the next name */
+    uint32_t index; /* of the next name */
+    bool torn;      /* the block it is in */
+};
+
+struct kallsyms_walk kallsyms_walk_begin(const struct segment *segment, const struct kallsyms_tables *tables);
+
+/* The tokens of the next name, in the segment, and how many they are: 0 when the name is lost. */
+const uint8_t *kallsyms_walk_next(struct kallsyms_walk *walk, size_t *length);
 
 #endif

@@ -5,9 +5,9 @@
 
 #include "base/overflow.h"
 #include "kernel/kernel_image.h"
+#include "kernel/kernel_types.h"
 #include "kernel/roots.h"
 #include "kernel/symbols.h"
-#include "kernel/types.h"
 
 #define BANNER_PREFIX  "Linux version "
 #define BANNER_MAX     512
@@ -74,17 +74,6 @@ static bool prove_banner(struct lkmfs_kernel *kernel, const struct lkmfs_space *
     return false;
 }
 
-static bool segment_types(const struct segment *segment, const struct lkmfs_symbols *symbols, struct lkmfs_types **ret,
-                          struct lkmfs_error *err)
-{
-    uint64_t start;
-    size_t hint = SIZE_MAX;
-    if (lkmfs_symbols_find(symbols, "__start_BTF", &start) && start >= segment->address &&
-        start - segment->address < segment->size)
-        hint = (size_t)(start - segment->address);
-    return types_find_btf(segment, hint, ret, err);
-}
-
 /* Symbols, banner and types all lie in .rodata: one read of it serves them. */
 static bool prove_part(struct search *search, const struct lkmfs_space *space, const struct kernel_image *image,
                        const struct image_part *part)
@@ -114,7 +103,7 @@ static bool prove_part(struct search *search, const struct lkmfs_space *space, c
     }
     if (proven) {
         kernel->symbols = symbols;
-        search->types_missing = !segment_types(&segment, symbols, &kernel->types, &search->types_error);
+        search->types_missing = !kernel_types_find(space, &segment, symbols, &kernel->types, &search->types_error);
     } else if (err.code == LKMFS_ERROR_DAMAGED) {
         lkmfs_log_add(search->log, LKMFS_LOG_DOUBT, "%s", err.message);
     }
@@ -242,6 +231,24 @@ static bool fail_no_kernel(const struct lkmfs_image *image, const struct lkmfs_k
                       "%s: no Linux kernel in it; not x86_64 Linux memory, or encrypted, compressed or cut", path);
 }
 
+static void log_losses(const struct lkmfs_kernel *kernel, struct lkmfs_log *log)
+{
+    size_t symbols = symbols_lost(kernel->symbols), types = kernel->types->lost;
+    if (symbols)
+        lkmfs_log_add(log, LKMFS_LOG_DOUBT,
+                      "kallsyms: %zu symbols are lost, on pages that are missing or torn; what needs them is, too",
+                      symbols);
+    if (types)
+        lkmfs_log_add(log, LKMFS_LOG_DOUBT,
+                      "types: %zu are lost, on pages that are missing or torn; what lkmfs takes for a field that this "
+                      "kernel does not have may be of one of them",
+                      types);
+    if (kernel->types->names_lost)
+        lkmfs_log_add(log, LKMFS_LOG_DOUBT,
+                      "types: some names are lost, on pages that are missing; what lkmfs takes for a field that this "
+                      "kernel does not have may have one of them");
+}
+
 static bool kernel_find(const struct lkmfs_image *image, const struct lkmfs_kernel_options *options,
                         struct lkmfs_log *log, struct lkmfs_kernel **ret, struct lkmfs_error *err)
 {
@@ -277,6 +284,7 @@ static bool kernel_find(const struct lkmfs_image *image, const struct lkmfs_kern
     lkmfs_log_add(log, LKMFS_LOG_NOTE, "kernel: %s", kernel->banner);
     lkmfs_log_add(log, LKMFS_LOG_NOTE, "kallsyms: %s", symbols_layout(kernel->symbols));
     lkmfs_log_add(log, LKMFS_LOG_NOTE, "types: %s", lkmfs_types_source(kernel->types));
+    log_losses(kernel, log);
     *ret = kernel;
     return true;
 }

@@ -17,6 +17,7 @@
 
 struct lkmfs_symbols {
     size_t count;
+    size_t lost;         /* symbols whose names or addresses are on pages that are missing or torn */
     void *memory;        /* of all that follows */
     uint64_t *addresses; /* by index */
     uint32_t *names;     /* offset into pool: type letter, then the name */
@@ -60,6 +61,11 @@ static uint64_t address_at(const struct segment *segment, const struct placement
         return base + raw;
     return offset >= 0 ? (uint64_t)offset : base - 1 - (uint64_t)offset;
 }
+
+#define LOST UINT64_MAX /* for an address that nothing can lie at */
+#define PAGE 4096
+/* So many symbols never share an address; those of a page of zeros do, but for self-relative ones. */
+#define ALIASES_MAX 16
 
 /* Self-relative offsets of pages that are missing from the image are zero: they lead back to where they stand. */
 static bool points_to_itself(const struct segment *segment, const struct placement *place, size_t count,
@@ -125,6 +131,35 @@ static bool choose_placement(const struct segment *segment, const struct kallsym
     return best >= 500;
 }
 
+/*
+ * Whether entries `first` to `end` can be what the kernel's build wrote: addresses ascend in every kernel. Those on a
+ * page that is missing or another page's do not.
+ */
+static bool addresses_fit(const struct segment *segment, const struct placement *place, size_t count, size_t first,
+                          size_t end, const uint64_t *addresses)
+{
+    for (size_t i = first + 1; i < end; i++)
+        if (addresses[i] < addresses[i - 1])
+            return false;
+    return (end - first <= ALIASES_MAX || addresses[end - 1] > addresses[first]) &&
+           !(points_to_itself(segment, place, count, addresses[first]) &&
+             points_to_itself(segment, place, count, addresses[end - 1]));
+}
+
+/* Writes the `count` addresses, LOST for those of pages that do not fit. */
+static void read_addresses(const struct segment *segment, size_t count, const struct placement *place, uint64_t *ret)
+{
+    size_t width = place->encoding == ABSOLUTE ? 8 : 4;
+    for (size_t first = 0, end; first < count; first = end) {
+        size_t left = PAGE - (segment->address + place->table + first * width) % PAGE;
+        end = min_u64(count, first + (left + width - 1) / width);
+        for (size_t i = first; i < end; i++)
+            ret[i] = address_at(segment, place, i);
+        if (!addresses_fit(segment, place, count, first, end, ret))
+            memset(ret + first, 0xff, (end - first) * sizeof(*ret));
+    }
+}
+
 /* A short token's bytes are also in `start`, to be copied without a look at its size. */
 #define TOKEN_START 8
 
@@ -171,33 +206,37 @@ static void expand(const struct token tokens[256], const uint8_t *codes, size_t 
 static size_t pool_size(const struct segment *segment, const struct kallsyms_tables *tables,
                         const struct token tokens[256])
 {
-    size_t total = 0, pos = tables->names;
+    size_t total = 1;
+    struct kallsyms_walk walk = kallsyms_walk_begin(segment, tables);
     for (size_t i = 0; i < tables->count; i++) {
-        size_t length = 0;
-        (void)kallsyms_name_length(segment, tables, &pos, &length);
-        total += max_u64(expanded_size(tokens, segment->bytes + pos, length), 1) + 1;
-        pos += length;
+        size_t length;
+        const uint8_t *codes = kallsyms_walk_next(&walk, &length);
+        total += max_u64(expanded_size(tokens, codes, length), 1) + 1;
     }
     return total <= POOL_MAX ? total : 0;
 }
 
+/* Takes in symbols whose names and addresses are known; read_addresses() wrote the latter. */
 static void decode_names(struct lkmfs_symbols *symbols, const struct segment *segment,
                          const struct kallsyms_tables *tables, const struct token tokens[256])
 {
     char *end = symbols->pool;
-    size_t pos = tables->names;
-    for (size_t i = 0; i < symbols->count; i++) {
-        size_t length = 0;
-        (void)kallsyms_name_length(segment, tables, &pos, &length);
-        size_t size = expanded_size(tokens, segment->bytes + pos, length);
-        expand(tokens, segment->bytes + pos, length, end, size);
+    struct kallsyms_walk walk = kallsyms_walk_begin(segment, tables);
+    for (size_t i = 0; i < tables->count; i++) {
+        size_t length;
+        const uint8_t *codes = kallsyms_walk_next(&walk, &length);
+        if (length == 0 || symbols->addresses[i] == LOST)
+            continue;
+        size_t size = expanded_size(tokens, codes, length);
+        expand(tokens, codes, length, end, size);
         if (size < 1)
             end[size++] = '?';
-        pos += length;
-        symbols->names[i] = (uint32_t)(end - symbols->pool);
+        symbols->addresses[symbols->count] = symbols->addresses[i];
+        symbols->names[symbols->count++] = (uint32_t)(end - symbols->pool);
         end += size;
         *end++ = 0;
     }
+    symbols->lost = tables->count - symbols->count;
 }
 
 static const char *name_at(const struct lkmfs_symbols *symbols, size_t i)
@@ -255,7 +294,6 @@ static struct lkmfs_symbols *symbols_new(size_t count, size_t pool)
         free(symbols);
         return NULL;
     }
-    symbols->count = count;
     symbols->hash_mask = slots - 1;
     symbols->hash_seed = hash_seed();
     symbols->addresses = symbols->memory;
@@ -281,8 +319,7 @@ static struct lkmfs_symbols *decode(const struct segment *segment, const struct 
     struct lkmfs_symbols *symbols = symbols_new(tables->count, pool);
     if (!symbols)
         return NULL;
-    for (size_t i = 0; i < symbols->count; i++)
-        symbols->addresses[i] = address_at(segment, place, i);
+    read_addresses(segment, tables->count, place, symbols->addresses);
     decode_names(symbols, segment, tables, tokens);
     index_names(symbols);
     index_addresses(symbols);
@@ -313,6 +350,11 @@ bool symbols_decode(const struct segment *segment, uint64_t image_start, uint64_
                ? lkmfs_fail(err, LKMFS_ERROR_DAMAGED, segment->address,
                             "kallsyms names found, but no reading of their addresses lies in the kernel image")
                : lkmfs_fail(err, LKMFS_ERROR_NOT_FOUND, segment->address, "no kallsyms tables in the kernel image");
+}
+
+size_t symbols_lost(const struct lkmfs_symbols *symbols)
+{
+    return symbols->lost;
 }
 
 const char *symbols_layout(const struct lkmfs_symbols *symbols)

@@ -22,6 +22,9 @@ bool symbols_decode(const struct segment *segment, uint64_t image_start, uint64_
                     struct lkmfs_error *err);
 void symbols_free(struct lkmfs_symbols *symbols);
 
+/* How many symbols are left out because their names or addresses lie on pages that are missing or torn. */
+size_t symbols_lost(const struct lkmfs_symbols *symbols);
+
 /* How the tables are laid out and encoded, in words, for the log. */
 const char *symbols_layout(const struct lkmfs_symbols *symbols);
 

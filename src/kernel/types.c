@@ -22,6 +22,12 @@ bool lkmfs_types_require(const struct lkmfs_types *types, const char *name, cons
 {
     if (lkmfs_types_field(types, name, path, ret))
         return true;
+    if (types->lost || types->names_lost)
+        return lkmfs_fail(
+            err, LKMFS_ERROR_NOT_FOUND, 0,
+            "field %s of struct %s is lost: pages of the kernel's types (%s) are missing or torn; acquire the "
+            "image again",
+            path, name, types->description);
     return lkmfs_fail(
         err, LKMFS_ERROR_NOT_FOUND, 0,
         "this kernel's types (%s) have no field %s in struct %s, which lkmfs needs; is it a kernel without "

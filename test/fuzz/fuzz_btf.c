@@ -6,8 +6,12 @@
 #include "pokes.h"
 #include "synth_types.h"
 
+#define ADDRESS UINT64_C(0xffffffff82000000)
+
 struct section {
     struct synth_bytes bytes;
+    uint64_t *addresses; /* of the types */
+    size_t count;
     struct synth_types types;
     struct pokes pokes;
 };
@@ -19,11 +23,14 @@ static struct section *section_of(unsigned release)
     if (s->bytes.size)
         return s;
     synth_types_of(&s->types, (enum synth_release)release);
-    synth_btf(&s->bytes, &s->types, release >= SYNTH_7_2 ? SYNTH_BTF_LAYOUT : SYNTH_BTF_PLAIN);
+    enum synth_btf_header header = release >= SYNTH_7_2 ? SYNTH_BTF_LAYOUT : SYNTH_BTF_PLAIN;
+    synth_btf(&s->bytes, &s->types, header);
+    s->addresses = synth_btf_index(&s->types, header, ADDRESS, &s->count);
     pokes_add_area(&s->pokes, s->bytes.bytes, 64);
     pokes_add_area(&s->pokes, s->bytes.bytes, 0x1800); /* the types that matter; pointers fill the rest */
     pokes_add_area(&s->pokes, s->bytes.bytes, s->bytes.size);
     pokes_add_area(&s->pokes, s->bytes.bytes + s->bytes.size - 0x800, 0x800);
+    pokes_add_area(&s->pokes, (uint8_t *)s->addresses, s->count * sizeof(*s->addresses));
     static const uint64_t values[] = {0, 1, 0xffff, 0x10000, 0x7fffffff, 0xffffffff, 0x04000001, 0x84000001};
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         pokes_add_value(&s->pokes, values[i]);
@@ -58,8 +65,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *copy = malloc(s->bytes.size); /* of its exact size */
     if (copy) {
         memcpy(copy, s->bytes.bytes, s->bytes.size);
-        struct segment segment = {.address = UINT64_C(0xffffffff82000000), .bytes = copy, .size = s->bytes.size};
-        if (types_find_btf(&segment, 0, &types, &err)) {
+        struct segment segment = {.address = ADDRESS, .bytes = copy, .size = s->bytes.size};
+        struct btf_index index = {s->addresses, s->count};
+        if (types_find_btf(&segment, 0, &types, &err) || types_from_btf(&segment, 0, &index, &types, &err)) {
             ask(types, &s->types);
             types_free(types);
         } else {

@@ -237,3 +237,18 @@ void synth_btf(struct synth_bytes *ret, const struct synth_types *types, enum sy
     synth_le(head + 24, h.type_len, 4);
     synth_le(head + 28, layout_size, 4);
 }
+
+uint64_t *synth_btf_index(const struct synth_types *types, enum synth_btf_header header, uint64_t address,
+                          size_t *count)
+{
+    *count = btf__type_cnt(types->btf);
+    uint64_t *index = calloc(*count, sizeof(*index));
+    if (!index)
+        synth_die("no memory");
+    const uint8_t *first = (const uint8_t *)btf__type_by_id(types->btf, 1);
+    index[0] = UINT64_C(0xffffffff83001234); /* btf_void, a variable of the kernel */
+    for (size_t id = 1; id < *count; id++)
+        index[id] = address + (header == SYNTH_BTF_PLAIN ? 24 : 32) +
+                    (size_t)((const uint8_t *)btf__type_by_id(types->btf, (uint32_t)id) - first);
+    return index;
+}

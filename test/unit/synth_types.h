@@ -82,4 +82,11 @@ enum synth_btf_header {
 /* Appends the section; with filler types, for a kernel's is never small. */
 void synth_btf(struct synth_bytes *ret, const struct synth_types *types, enum synth_btf_header header);
 
+/*
+ * btf_vmlinux->types as a kernel has it once that section lies at `address`: that of void, then of each type. To be
+ * freed; *count entries.
+ */
+uint64_t *synth_btf_index(const struct synth_types *types, enum synth_btf_header header, uint64_t address,
+                          size_t *count);
+
 #endif

@@ -72,7 +72,8 @@ Test(fs_cache, makes_a_unit_once)
         cr_assert(cache_size(cache, 7, 1, &size, NULL));
         cr_assert_eq(size, 7);
     }
-    cr_assert_eq(cache_makes(cache), 1);
+    cr_assert_eq(cache_use(cache).makes, 1);
+    cr_assert_eq(cache_use(cache).holds, 6);
     cache_free(cache);
     cr_assert_eq(source.live, 0);
 }
@@ -82,7 +83,7 @@ Test(fs_cache, stays_below_its_limit_and_makes_again)
     struct cache *cache = new_cache(3500);
     for (size_t unit = 0; unit < UNITS; unit++) {
         check_part(cache, unit, 0);
-        cr_assert_leq(cache_bytes(cache), 3500);
+        cr_assert_leq(cache_use(cache).bytes, 3500);
     }
     cr_assert_eq(source.makes, UNITS);
     /* The last ones are still there, the first is not. */
@@ -123,7 +124,7 @@ Test(fs_cache, never_evicts_what_is_held)
     cr_assert_eq(bytes[0], 5);
     cr_assert_eq(bytes[999], 5);
     cache_drop(cache, 5, 0);
-    cr_assert_leq(cache_bytes(cache), 1500);
+    cr_assert_leq(cache_use(cache).bytes, 1500);
     cache_free(cache);
     cr_assert_eq(source.live, 0);
 }
@@ -192,7 +193,7 @@ Test(fs_cache, many_threads)
         cr_assert_eq(pthread_create(&threads[i], NULL, reader, cache), 0);
     for (size_t i = 0; i < 8; i++)
         (void)pthread_join(threads[i], NULL);
-    cr_assert_leq(cache_bytes(cache), 5000);
+    cr_assert_leq(cache_use(cache).bytes, 5000);
     cache_free(cache);
     cr_assert_eq(source.live, 0);
 }

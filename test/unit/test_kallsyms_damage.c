@@ -101,6 +101,77 @@ Test(kallsyms_damage, missing_pages)
     }
 }
 
+/* Decodes `s`, whose tables are damaged: what is there must be right. Returns how many symbols are lost. */
+static size_t lost_of(const struct synth_segment *s)
+{
+    struct lkmfs_symbols *symbols = NULL;
+    struct lkmfs_error err = {0};
+    cr_assert(synth_segment_decode(s, &symbols, &err), "%s: %s", s->format->kernels, err.message);
+    size_t count = lkmfs_symbols_count(symbols), lost = symbols_lost(symbols);
+    cr_assert_eq(count + lost, s->count, "%s", s->format->kernels);
+    for (size_t i = 0, at = 0; i < count; i++, at++) {
+        struct lkmfs_symbol symbol = lkmfs_symbols_at(symbols, i);
+        while (at < s->count && strcmp(s->symbols[at].name, symbol.name) != 0)
+            at++;
+        cr_assert_lt(at, s->count, "%s: %s is none, or out of order", s->format->kernels, symbol.name);
+        cr_assert_eq(s->symbols[at].address, symbol.address, "%s: %s", s->format->kernels, symbol.name);
+    }
+    symbols_free(symbols);
+    return lost;
+}
+
+/* Offset of the first whole page at or behind the middle of [start, end), which are offsets from `lead`. */
+static size_t middle_page(const struct synth_segment *s, size_t start, size_t end)
+{
+    return ((s->lead + (start + end) / 2) + 4095) & ~(size_t)4095;
+}
+
+/* A page of names that is missing or another's takes the names of its blocks along, and no others. */
+Test(kallsyms_damage, lost_page_of_names)
+{
+    for (size_t f = 0; f < synth_kallsyms_format_count; f++) {
+        struct synth_segment s;
+        synth_segment_init(&s, &synth_kallsyms_formats[f], 20 * COUNT, 0x800, 0);
+        uint8_t *page = s.bytes.bytes + middle_page(&s, s.at.names, s.at.markers);
+        memset(page, 0, 4096);
+        size_t lost = lost_of(&s);
+        cr_assert(lost >= 256 && lost <= 6 * 256, "%s: %zu", s.format->kernels, lost);
+        memcpy(page, page - 2 * 4096, 4096);
+        lost = lost_of(&s);
+        cr_assert(lost >= 256 && lost <= 6 * 256, "%s: %zu", s.format->kernels, lost);
+        synth_segment_free(&s);
+    }
+}
+
+Test(kallsyms_damage, lost_page_of_addresses)
+{
+    for (size_t f = 0; f < synth_kallsyms_format_count; f++) {
+        struct synth_segment s;
+        synth_segment_init(&s, &synth_kallsyms_formats[f], 20 * COUNT, 0x800, 0);
+        size_t width = s.format->encoding == SYNTH_ABSOLUTE ? 8 : 4;
+        uint8_t *page = s.bytes.bytes + middle_page(&s, s.at.addresses, s.at.addresses + s.count * width);
+        memset(page, 0, 4096);
+        cr_assert_eq(lost_of(&s), 4096 / width, "%s", s.format->kernels);
+        for (unsigned i = 0; i < 4096; i++)
+            page[i] = (uint8_t)(i * 37 % 251);
+        cr_assert_eq(lost_of(&s), 4096 / width, "%s", s.format->kernels);
+        synth_segment_free(&s);
+    }
+}
+
+/* Tables of which more than a quarter is torn are no tables. */
+Test(kallsyms_damage, too_many_lost_pages)
+{
+    for (size_t f = 0; f < synth_kallsyms_format_count; f++) {
+        struct synth_segment s;
+        synth_segment_init(&s, &synth_kallsyms_formats[f], 20 * COUNT, 0x800, 0);
+        size_t middle = s.at.names + (s.at.markers - s.at.names) / 2;
+        memset(s.bytes.bytes + s.lead + middle, 0, s.at.markers - middle);
+        cr_assert_not(believed(&s), "%s", s.format->kernels);
+        synth_segment_free(&s);
+    }
+}
+
 /* All offsets are missing: no reading of zeros may be believed, self-relative ones least of all. */
 Test(kallsyms_damage, missing_addresses)
 {

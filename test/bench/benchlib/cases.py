@@ -173,5 +173,20 @@ def copying(bench: Bench) -> None:
     bench.figures.add("cp -r, second time / passthrough", ours / theirs, "x", 1.5)
 
 
+def hits(bench: Bench) -> None:
+    """Share of opened files that the cache had: all modules copied twice, in a cache that holds them and in one that does not."""
+    point = bench.work / "mnt"
+    for cache in (256, 16):
+        use: list[int] = []
+        with mounts.counted(bench.binary, bench.image, point, f"cache={cache}", use):
+            for _ in range(2):
+                shutil.copytree(point / "modules", bench.work / "copied")
+                shutil.rmtree(bench.work / "copied")
+                Path("/proc/sys/vm/drop_caches").write_text("3\n")
+        opened, built = use
+        bench.figures.add(f"found in a cache of {cache} MiB, all copied twice", (opened - built) / opened, "x", None,
+                          f"{opened} opened, {built} built")
+
+
 CASES: dict[str, Callable[[Bench], None]] = {
-    "growth": growth, "memory": memory, "extract": extract, "series": series, "scan": scan, "first-byte": first_byte, "copying": copying}
+    "growth": growth, "memory": memory, "extract": extract, "series": series, "scan": scan, "first-byte": first_byte, "copying": copying, "hits": hits}

@@ -1,6 +1,9 @@
 """Mounts that are always taken down again."""
 
+import os
+import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +26,21 @@ def lkmfs(binary: Path, image: Path, point: Path) -> Iterator[None]:
     subprocess.run([binary, "mount", image, point], check=True)
     with _mounted(point):
         yield
+
+
+@contextmanager
+def counted(binary: Path, image: Path, point: Path, options: str, use: list[int]) -> Iterator[None]:
+    """The image, mounted with `options`; once unmounted, `use` has how often files were opened, and how often built."""
+    point.mkdir(exist_ok=True)
+    command = [binary, "mount", "-f", "-v", "-o", options, image, point]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr
+        while not os.path.ismount(point) and server.poll() is None:
+            time.sleep(0.01)
+        with _mounted(point):
+            yield
+        said = re.search(r"opened (\d+) times, built (\d+) times", server.stderr.read())
+        use += [int(number) for number in said.groups()] if said else []
 
 
 def peak_memory(point: Path) -> float:

@@ -213,11 +213,11 @@ def kallsyms(subject: Subject) -> Stream:
         for how, value in (("0", 0), ("1", 1), ("one more", count + 1), ("one less", count - 1), ("twice", 2 * count),
                            ("a bit", count ^ 1 << subject.random.randrange(32)), ("all ones", 0xFFFF_FFFF)):
             yield Damage("kallsyms", f"count: {how}", (Write(count_at, struct.pack("<I", value)),))
-        for (area, (start, end)), size in itertools.product(areas.items(), (1, 2, 8, 64)):
+        for (area, (start, end)), size in itertools.product(areas.items(), (1, 2, 8, 64, PAGE)):
             if start < 0 or end > subject.original.size or end <= start:
                 continue
             for how in ("ones", "zeros", "noise", "flip"):
-                at = subject.random.randrange(start, end)
+                at = subject.random.randrange(start, end) & -size
                 old = subject.original.read(at, size)
                 new = {"ones": b"\xff" * size, "zeros": bytes(size), "noise": subject.random.randbytes(size),
                        "flip": bytes(byte ^ 1 for byte in old)}[how]

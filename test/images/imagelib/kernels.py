@@ -40,6 +40,7 @@ KERNELS = {kernel.name: kernel for kernel in (
     Kernel("debian-6.1-full", "bookworm", FULL, memory=1024, modules=modulelists.FULL, seconds=900),
     Kernel("debian-6.12-full", "bookworm-backports", FULL, cpu=_INTEL, memory=1024, modules=modulelists.FULL,
            seconds=900),
+    Kernel("debian-sid-full", "sid", FULL, memory=1024, modules=modulelists.FULL, seconds=1800),
     Kernel("debian-6.12-rt", "trixie", RT, cpu=_INTEL, cmdline="nokaslr"),
     Kernel("debian-trixie", "trixie", CLOUD),
     Kernel("debian-trixie-backports", "trixie-backports", CLOUD, cpu=_INTEL, cmdline="nopti"),
