@@ -2,7 +2,9 @@
  * file_split.c - one file that was cut into parts: NAME.001, NAME.002 ... or NAME.aa, NAME.ab ... as split(1) and most
  * acquisition tools call them. Any part may be given; all are found beside it.
  */
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,7 +43,7 @@ struct split_file {
 static bool names_parse(const char *path, struct part_names *names, uint64_t *index)
 {
     const char *dot = strrchr(path, '.');
-    if (!dot || strchr(dot, '/'))
+    if (!dot || strchr(dot, '/') || strlen(path) >= PATH_MAX)
         return false;
     *names = (struct part_names){.path = path, .stem = (size_t)(dot + 1 - path), .width = strlen(dot + 1)};
     if (names->width < 2 || names->width > SUFFIX_MAX)
@@ -58,16 +60,15 @@ static bool names_parse(const char *path, struct part_names *names, uint64_t *in
     return true;
 }
 
-/* Path of part `index`, malloc'd; NULL without memory. */
-static char *names_part(const struct part_names *names, uint64_t index)
+/* Path of part `index`: as long as the one that was given. */
+static void names_part(const struct part_names *names, uint64_t index, char path[PATH_MAX])
 {
-    char *path = strdup(names->path);
     unsigned base = names->letters ? 26 : 10;
-    for (size_t i = names->width; path && i > 0; i--) {
+    strcpy(path, names->path);
+    for (size_t i = names->width; i > 0; i--) {
         path[names->stem + i - 1] = (char)((names->letters ? 'a' : '0') + (char)(index % base));
         index /= base;
     }
-    return path;
 }
 
 static bool part_exists(const struct part_names *names, uint64_t index)
@@ -77,10 +78,9 @@ static bool part_exists(const struct part_names *names, uint64_t index)
         most *= names->letters ? 26 : 10;
     if (index >= most)
         return false;
-    char *path = names_part(names, index);
-    bool exists = path && access(path, F_OK) == 0;
-    free(path);
-    return exists;
+    char path[PATH_MAX];
+    names_part(names, index, path);
+    return access(path, F_OK) == 0;
 }
 
 static size_t split_find(const struct split_file *split, uint64_t offset)
@@ -145,14 +145,11 @@ static bool split_add(struct split_file *split, const struct part_names *names, 
 {
     if (!ARRAY_RESERVE(&split->parts, &split->capacity, split->count))
         return lkmfs_fail_memory(err);
-    char *path = names_part(names, index);
-    if (!path)
-        return lkmfs_fail_memory(err);
+    char path[PATH_MAX];
+    names_part(names, index, path);
     struct part *part = &split->parts[split->count];
     *part = (struct part){.start = split->base.size};
-    bool opened = image_file_open_local(path, &part->file, err);
-    free(path);
-    if (!opened)
+    if (!image_file_open_local(path, &part->file, err))
         return false;
     split->count++;
     if (!add_u64(split->base.size, part->file->size, &split->base.size))
@@ -162,20 +159,22 @@ static bool split_add(struct split_file *split, const struct part_names *names, 
     return true;
 }
 
+static bool fail_missing(const struct part_names *names, uint64_t index, struct lkmfs_error *err)
+{
+    char path[PATH_MAX];
+    names_part(names, index, path);
+    return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0,
+                      "%s is missing, but parts after it are there; put it beside them, the image is not whole "
+                      "without it",
+                      path);
+}
+
 /* A part beyond one that is not there means that one was lost. */
 static bool split_check_end(const struct part_names *names, uint64_t end, struct lkmfs_error *err)
 {
-    for (uint64_t index = end + 1; index <= end + GAP_MAX; index++) {
-        if (!part_exists(names, index))
-            continue;
-        char *path = names_part(names, end);
-        (void)lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0,
-                         "%s is missing, but parts after it are there; put it beside them, the image is not whole "
-                         "without it",
-                         path ? path : "a part");
-        free(path);
-        return false;
-    }
+    for (uint64_t index = end + 1; index <= end + GAP_MAX; index++)
+        if (part_exists(names, index))
+            return fail_missing(names, end, err);
     return true;
 }
 
@@ -199,13 +198,15 @@ static bool split_open_parts(struct split_file *split, const struct part_names *
 /* Reads how a part begins; zeros where it can't be read. */
 static void part_head(const struct part_names *names, uint64_t index, uint8_t head[HEAD_SIZE])
 {
-    char *path = names_part(names, index);
-    struct image_file *file = NULL;
+    char path[PATH_MAX];
+    names_part(names, index, path);
     memset(head, 0, HEAD_SIZE);
-    if (path && image_file_open_local(path, &file, NULL))
-        (void)image_file_read(file, 0, head, HEAD_SIZE);
-    image_file_close(file);
-    free(path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return;
+    if (pread(fd, head, HEAD_SIZE, 0) < HEAD_SIZE)
+        memset(head, 0, HEAD_SIZE);
+    (void)close(fd);
 }
 
 /* Parts that begin alike are images each for itself: makedumpfile --split, or several dumps of one machine. */
@@ -241,15 +242,8 @@ bool image_file_open_split(const char *path, struct lkmfs_log *log, struct image
         return lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0, "%s is not called like a part of a file", path);
     while (first > 0 && part_exists(&names, first - 1))
         first--;
-    if (first > 1) {
-        char *before = names_part(&names, first - 1);
-        (void)lkmfs_fail(err, LKMFS_ERROR_FORMAT, 0,
-                         "%s is missing, but parts after it are there; put it beside them, the image is not whole "
-                         "without it",
-                         before ? before : "a part");
-        free(before);
-        return false;
-    }
+    if (first > 1)
+        return fail_missing(&names, first - 1, err);
 
     struct split_file *split = calloc(1, sizeof(*split));
     if (!split)

@@ -107,7 +107,9 @@ void export_table_read(const struct lkmfs_modules *modules, struct lkmfs_exports
     size_t count = (size_t)table->count;
     uint8_t *raw = calloc(count, l.size);
     uint8_t *crcs = calloc(count, 4), *flags = calloc(count, 1);
-    if (raw && crcs && flags &&
+    bool memory = raw && crcs && flags;
+    exports->failed |= !memory;
+    if (memory &&
         lkmfs_space_read_sparse(modules->space, table->symbols, raw, count * l.size, NULL, NULL) < count * l.size) {
         bool has_crcs = table->crcs && lkmfs_space_read_exact(modules->space, table->crcs, crcs, count * 4);
         if (table->flags)

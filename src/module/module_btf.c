@@ -19,25 +19,26 @@ static bool layout_init(const struct lkmfs_types *types, struct list_layout *l)
            lkmfs_types_field(types, "btf_module", "btf", &l->btf) && lkmfs_types_field(types, "btf", "data", &l->data);
 }
 
-/* Reads the list; `list` is the first member of btf_module. Returns the number of copies, *ret is the caller's. */
-static size_t read_list(const struct lkmfs_modules *modules, struct module_btf **ret)
+/* Reads the list, which is the caller's; `list` is the first member of btf_module. False without memory. */
+static bool read_list(const struct lkmfs_modules *modules, struct module_btf **ret, size_t *count)
 {
     struct list_layout layout;
     uint64_t head, at;
-    size_t count = 0;
     *ret = NULL;
+    *count = 0;
     if (!layout_init(modules->types, &layout) ||
         !lkmfs_symbols_find(lkmfs_kernel_symbols(modules->kernel), "btf_modules", &head) ||
-        !lkmfs_space_u64(modules->space, head, &at) || !(*ret = calloc(BTF_LIST_MAX, sizeof(**ret))))
-        return 0;
-    while (count < BTF_LIST_MAX && at != head) {
+        !lkmfs_space_u64(modules->space, head, &at))
+        return true;
+    *ret = calloc(BTF_LIST_MAX, sizeof(**ret));
+    while (*ret && *count < BTF_LIST_MAX && at != head) {
         uint64_t btf = field_at(modules, at, &layout.btf);
-        (*ret)[count++] = (struct module_btf){.module = field_at(modules, at, &layout.module),
-                                              .data = field_at(modules, btf, &layout.data)};
+        (*ret)[(*count)++] = (struct module_btf){.module = field_at(modules, at, &layout.module),
+                                                 .data = field_at(modules, btf, &layout.data)};
         if (!lkmfs_space_u64(modules->space, at, &at))
             break;
     }
-    return count;
+    return *ret != NULL;
 }
 
 /* The list is read once; what came of a host in trouble is not kept. */
@@ -47,8 +48,8 @@ static bool know_list(struct lkmfs_modules *modules)
     if (!modules->btf_known) {
         uint64_t failures = lkmfs_image_failures();
         struct module_btf *list;
-        size_t count = read_list(modules, &list);
-        if (lkmfs_image_failures() == failures) {
+        size_t count;
+        if (read_list(modules, &list, &count) && lkmfs_image_failures() == failures) {
             modules->btf = list;
             modules->btf_count = count;
             modules->btf_known = true;
@@ -64,8 +65,6 @@ static bool know_list(struct lkmfs_modules *modules)
 /* Address of the copy's bytes, 0 when the list does not name the module. */
 static uint64_t find_data(const struct lkmfs_modules *modules, uint64_t address)
 {
-    if (!know_list((struct lkmfs_modules *)modules)) /* the list appears once, behind the lock */
-        return 0;
     for (size_t i = 0; i < modules->btf_count; i++)
         if (modules->btf[i].module == address)
             return modules->btf[i].data;
@@ -77,6 +76,10 @@ void module_read_btf(const struct lkmfs_modules *modules, struct module_entry *e
     struct lkmfs_module *module = &entry->module;
     if (!module->btf_size || entry->btf_refused)
         return;
+    if (!know_list((struct lkmfs_modules *)modules)) { /* the list appears once, behind the lock */
+        entry->arena.failed = true;
+        return;
+    }
     uint64_t data = find_data(modules, module->address);
     uint8_t *bytes = data ? arena_alloc(&entry->arena, module->btf_size) : NULL;
     if (!bytes)

@@ -61,12 +61,14 @@ static bool is_identifier(const char *name)
 }
 
 /* Whether the regions that the struct describes hold the struct itself, as they do for every real module. */
-static bool holds_itself(const struct lkmfs_modules *modules, uint64_t address, const uint8_t *bytes)
+static bool holds_itself(const struct lkmfs_modules *modules, uint64_t address, const uint8_t *bytes,
+                         struct trace_set *set)
 {
     struct arena arena = {0};
     struct module_entry entry = {.module = {.address = address, .bytes = bytes, .bytes_size = modules->layout.size}};
     module_read_regions(modules, &entry, &arena);
     bool holds = module_region_around(&entry.module, address) >= 0;
+    set->out_of_memory |= arena.failed;
     arena_release(&arena);
     return holds;
 }
@@ -75,17 +77,19 @@ static bool holds_itself(const struct lkmfs_modules *modules, uint64_t address, 
  * A word that is mkobj.mod of the struct module at `address` was found: does the rest look like one? Either its memory
  * fits, whatever a rootkit did to its name, or name and state do.
  */
-static bool plausible(const struct lkmfs_modules *modules, uint64_t address)
+static bool plausible(const struct lkmfs_modules *modules, uint64_t address, struct trace_set *set)
 {
     const struct module_layout *layout = &modules->layout;
     /* struct module is ____cacheline_aligned since 4.2, which shows in its size */
     if (layout->size % 64 == 0 && address % 64 != 0)
         return false;
     uint8_t *bytes = malloc(layout->size);
-    if (!bytes)
+    if (!bytes) {
+        set->out_of_memory = true;
         return false;
+    }
     bool looks = lkmfs_space_read_exact(modules->space, address, bytes, layout->size);
-    if (looks && !holds_itself(modules, address, bytes)) {
+    if (looks && !holds_itself(modules, address, bytes, set)) {
         char name[64] = {0};
         size_t size = min_u64(layout->name.size, sizeof(name) - 1);
         memcpy(name, bytes + layout->name.offset, size);
@@ -107,7 +111,7 @@ static void scan_leaf(const struct lkmfs_modules *modules, const struct lkmfs_ma
             if (le64(page + i) != address || address < facts->module_start || !set->candidates_left)
                 continue;
             set->candidates_left--;
-            if (plausible(modules, address))
+            if (plausible(modules, address, set))
                 trace_add(set, address, LKMFS_TRACE_SCAN);
         }
     }

@@ -12,13 +12,15 @@ struct index_list {
 };
 
 /* Whether `index` is new to the list; add_module_usage() names no module twice, so one that returns is a loop. */
-static bool add_index(struct index_list *list, size_t index)
+static bool add_index(struct lkmfs_modules *modules, struct index_list *list, size_t index)
 {
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i] == index)
             return false;
-    if (!ARRAY_RESERVE(&list->items, &list->capacity, list->count))
+    if (!ARRAY_RESERVE(&list->items, &list->capacity, list->count)) {
+        modules->arena.failed = true; /* which is where the list is to go */
         return false;
+    }
     list->items[list->count++] = index;
     return true;
 }
@@ -40,7 +42,7 @@ static const size_t *follow(struct lkmfs_modules *modules, struct module_entry *
         uint64_t following;
         size_t index = module_index(modules, field_at(modules, at - link->offset, other));
         if (!modules->uses_left || !lkmfs_space_u64(modules->space, at, &following) ||
-            (index != SIZE_MAX && !add_index(&list, index))) {
+            (index != SIZE_MAX && !add_index(modules, &list, index))) {
             module_doubt(entry, &modules->arena, "a list of uses breaks off after %zu modules", list.count);
             break;
         }

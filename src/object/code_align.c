@@ -100,7 +100,8 @@ static bool is_patched(const struct layout *layout, uint64_t start, uint64_t end
         return false;
     const struct view *table = &layout->views[index];
     uint64_t length_at = entry == 13 ? 10 : entry - 2;
-    for (uint64_t at = 0; range_fits(at, entry, table->trimmed); at += entry) {
+    /* The last byte of an entry, the length of its replacement, may be zero. */
+    for (uint64_t at = 0; at < table->trimmed && range_fits(at, entry, table->upper); at += entry) {
         uint64_t site =
             layout->draft->sections[index].address + at + (uint64_t)(int64_t)(int32_t)le32(table->bytes + at);
         if (site < end && start < site + table->bytes[at + length_at])

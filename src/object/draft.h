@@ -84,8 +84,8 @@ struct draft_import {
 
 /* The bytes of one of the module's regions, as in memory. */
 struct draft_region {
-    uint8_t *bytes;                   /* `size` bytes, owned by the draft; unreadable ones are zero */
-    uint64_t size;                    /* the region's size, or 0 when it was refused as absurd */
+    uint8_t *bytes; /* `size` bytes, owned by the draft; unreadable ones are zero */
+    uint64_t size;
     struct lkmfs_byte_range *missing; /* unreadable runs, offsets from the start of the region, ascending */
     size_t missing_count, missing_capacity;
 };

@@ -45,8 +45,8 @@ struct layout {
 };
 
 /*
- * Reads the bytes of the module's regions (draft->regions); missing pages are zero and noted. Regions that together
- * exceed what any module has are left out with a doubt.
+ * Reads the bytes of the module's regions (draft->regions), whose sizes are sane already; missing pages are zero and
+ * noted. Sets draft->out_of_memory.
  */
 void layout_read_regions(struct draft *draft, const struct lkmfs_space *space);
 

@@ -197,8 +197,6 @@ static uint64_t last_constant_end(const struct sizing *sizing)
 bool size_by_objects(const struct sizing *sizing, uint64_t *ret)
 {
     const struct view *view = sizing->view;
-    if (!view->bytes)
-        return false;
     uint64_t size = view->trimmed > view->symbols_end ? min_u64(unnamed_end(sizing), view->upper) : 0;
     if (view->symbols_end <= sizing->upper)
         size = max_u64(size, view->symbols_end);

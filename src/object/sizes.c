@@ -13,12 +13,7 @@ struct rule {
     enum lkmfs_provenance from;
 };
 
-static bool by_gap(const struct sizing *sizing, uint64_t *ret)
-{
-    *ret = sizing->upper;
-    return true;
-}
-
+/* The last one applies to every section. */
 static const struct rule rules[] = {
     {size_by_count, "struct module's pointer and count", LKMFS_FROM_RESTORED},
     {size_by_note, "notes_attrs", LKMFS_FROM_RESTORED},
@@ -34,7 +29,6 @@ static const struct rule rules[] = {
     {size_by_last_string, "end of the last string", LKMFS_FROM_INFERRED},
     {size_by_constants, "last constant", LKMFS_FROM_INFERRED},
     {size_by_objects, "end of the last object or last byte that is not zero", LKMFS_FROM_INFERRED},
-    {by_gap, "up to the next section", LKMFS_FROM_INFERRED},
 };
 
 /* The size can't be smaller than what the next section's alignment lets it be. */

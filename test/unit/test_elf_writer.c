@@ -57,6 +57,30 @@ Test(elf_writer, both_classes)
     }
 }
 
+Test(elf_writer, entries_of_both_classes)
+{
+    const struct elf_symbol symbol = {.name = 7, .info = 0x12, .other = 2, .section = 5, .value = 0x1234, .size = 0x56};
+    const struct elf_rela rela = {.offset = 0x78, .symbol = 9, .type = R_X86_64_PC32, .addend = -4};
+    Elf64_Sym symbol64;
+    Elf32_Sym symbol32;
+    Elf64_Rela rela64;
+    Elf32_Rela rela32;
+    cr_assert_eq(elf_symbol_size(8), sizeof(symbol64));
+    cr_assert_eq(elf_symbol_size(4), sizeof(symbol32));
+    cr_assert_eq(elf_rela_size(8), sizeof(rela64));
+    cr_assert_eq(elf_rela_size(4), sizeof(rela32));
+    elf_put_symbol(8, (uint8_t *)&symbol64, &symbol);
+    elf_put_symbol(4, (uint8_t *)&symbol32, &symbol);
+    elf_put_rela(8, (uint8_t *)&rela64, &rela);
+    elf_put_rela(4, (uint8_t *)&rela32, &rela);
+    cr_expect(symbol64.st_name == 7 && symbol64.st_info == 0x12 && symbol64.st_other == 2 && symbol64.st_shndx == 5 &&
+              symbol64.st_value == 0x1234 && symbol64.st_size == 0x56);
+    cr_expect(symbol32.st_name == 7 && symbol32.st_info == 0x12 && symbol32.st_other == 2 && symbol32.st_shndx == 5 &&
+              symbol32.st_value == 0x1234 && symbol32.st_size == 0x56);
+    cr_expect(rela64.r_offset == 0x78 && rela64.r_info == ELF64_R_INFO(9, R_X86_64_PC32) && rela64.r_addend == -4);
+    cr_expect(rela32.r_offset == 0x78 && rela32.r_info == ELF32_R_INFO(9, R_X86_64_PC32) && rela32.r_addend == -4);
+}
+
 Test(elf_writer, refuses_what_is_too_large)
 {
     static const uint8_t byte = 0;

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "base/cursor.h"
+#include "image/file_flat.h"
 #include "image/painter.h"
 #include "image/ranges.h"
 #include "image_builder.h"
@@ -291,6 +292,36 @@ Test(image_kdump, flattened_and_cut)
     opened_close(&opened);
     expect_refused(builder_save_part(&flat, "vmcore.flat", BLOCK), LKMFS_ERROR_FORMAT, "holds nothing");
     expect_refused(builder_save_part(&flat, "vmcore.flat", 20), LKMFS_ERROR_FORMAT, "damaged header");
+    builder_free(&flat);
+    builder_free(&file);
+}
+
+Test(image_kdump, what_was_not_written_is_zero)
+{
+    struct builder file = {0}, flat = {0};
+    struct image_file *inner, *opened;
+    struct lkmfs_error err;
+    uint8_t bytes[7000];
+    builder_memory(&file, 0, 6000);
+    put_flat_header(&flat);
+    put_part(&flat, &file, 1000, 2000);
+    put_part(&flat, &file, 5000, 1000);
+    /* the last part is cut short by 10 bytes */
+    cr_assert(image_file_open_local(builder_save_part(&flat, "flat", flat.size - 10), &inner, &err), "%s", err.message);
+    struct opened log = {.log = lkmfs_log_new(false)};
+    cr_assert(image_file_open_flat(inner, log.log, &opened, &err), "%s", err.message);
+    cr_expect(opened_log_has(&log, "its last part is cut short"));
+    cr_assert_eq(opened->size, 5990);
+    memset(bytes, 0xee, sizeof(bytes));
+    cr_assert_eq(image_file_read(opened, 0, bytes, sizeof(bytes)), 5990);
+    for (size_t i = 0; i < 5990; i++)
+        cr_assert_eq(bytes[i], (i >= 1000 && i < 3000) || i >= 5000 ? file.bytes[i] : 0, "%zu", i);
+    static const uint64_t data[][2] = {{0, 1000}, {1500, 1500}, {3000, 5000}, {5989, 5989}, {5990, 5990}, {9999, 5990}};
+    for (size_t i = 0; i < sizeof(data) / sizeof(*data); i++)
+        cr_expect_eq(image_file_next_data(opened, data[i][0]), data[i][1]);
+    cr_expect_not(image_file_prefetches(opened));
+    image_file_close(opened);
+    lkmfs_log_free(log.log);
     builder_free(&flat);
     builder_free(&file);
 }

@@ -128,6 +128,34 @@ ParameterizedTest(const int *release, module, sections_and_notes)
     end(&f);
 }
 
+ParameterizedTestParameters(module, sections_of_one_name)
+{
+    return RELEASES;
+}
+
+/* `ld -r` leaves two where flags differ, and sysfs refuses the second; the kernel's own table has both. */
+ParameterizedTest(const int *release, module, sections_of_one_name)
+{
+    struct synth_sample sample;
+    synth_sample_init(&sample, &(struct synth_kernel_options){.release = (enum synth_release) * release});
+    struct synth_module *alpha = sample.modules[SYNTH_ALPHA];
+    const size_t before = alpha->section_count;
+    const uint64_t twins[] = {synth_module_section(alpha, ".data.twin", SYNTH_DATA, 16, 8),
+                              synth_module_section(alpha, ".data.twin", SYNTH_DATA, 16, 8)};
+    synth_module_put_sections(alpha);
+    struct synth_opened opened = synth_open_modules(sample.kernel);
+    const struct lkmfs_module *m = synth_load_module(&opened, alpha->address);
+    cr_assert_eq(m->section_count, before + 2);
+    for (size_t i = 0; i < 2; i++) {
+        cr_expect_str_eq(m->sections[before + i].name, ".data.twin");
+        cr_expect_eq(m->sections[before + i].address, twins[i], "each has its own place");
+        cr_expect_eq(m->sections[before + i].region, m->sections[before].region);
+    }
+    cr_expect_eq(m->doubt_count, 0);
+    synth_close(&opened);
+    synth_sample_free(&sample);
+}
+
 ParameterizedTestParameters(module, symbols)
 {
     return RELEASES;

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/hash.h"
+#include "module/exports.h"
 #include "object/layout.h"
 #include "object/numbers.h"
 #include "object/symtab.h"
@@ -128,6 +130,25 @@ static inline void fake_module_free(struct fake_module *fake)
     layout_clear(&fake->layout);
     draft_clear(&fake->draft);
     free(fake);
+}
+
+/* Exports of a kernel: at most 16 are found by name. */
+struct fake_exports {
+    struct lkmfs_exports exports;
+    uint32_t by_name[32];
+};
+
+static inline const struct lkmfs_exports *fake_exports(struct fake_exports *ret, struct lkmfs_export *items,
+                                                       size_t count)
+{
+    *ret = (struct fake_exports){{.items = items, .count = count, .by_name = ret->by_name, .mask = 31}, {0}};
+    for (uint32_t i = 0; i < count; i++) {
+        size_t slot = hash_name(items[i].name, ret->exports.seed) & ret->exports.mask;
+        while (ret->by_name[slot])
+            slot = (slot + 1) & ret->exports.mask;
+        ret->by_name[slot] = i + 1;
+    }
+    return &ret->exports;
 }
 
 #endif

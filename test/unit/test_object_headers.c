@@ -1,7 +1,5 @@
 #include <criterion/criterion.h>
 
-#include "base/hash.h"
-#include "module/exports.h"
 #include "object/metadata.h"
 #include "test_object_fake.h"
 
@@ -133,6 +131,81 @@ Test(object_headers, padding_before_a_loop_shows_its_alignment)
     fake_module_free(fake);
 }
 
+/* Alignment of code with `size` bytes at 0x80 behind `padding` bytes of NOPs. */
+static uint64_t padded_align(const void *code, size_t size, size_t padding, bool patched)
+{
+    static const struct {
+        uint8_t size, bytes[8];
+    } nops[] = {{8, {0x0f, 0x1f, 0x84}}, {7, {0x0f, 0x1f, 0x80}}, {4, {0x0f, 0x1f, 0x40}}, {3, {0x0f, 0x1f, 0x00}}};
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, ".altinstructions", FAKE_RODATA, 0);
+    fake_symbol(fake, "function", fake_address(FAKE_TEXT, 0), 0x100, 1, LOCAL_CODE, 't');
+    fake_fill(fake, FAKE_TEXT, 0, 0x100);
+    for (size_t left = padding, i = 0; left; i += left < nops[i].size)
+        if (left >= nops[i].size) {
+            memcpy(fake->bytes[FAKE_TEXT] + 0x80 - left, nops[i].bytes, nops[i].size);
+            left -= nops[i].size;
+        }
+    memcpy(fake->bytes[FAKE_TEXT] + 0x80, code, size);
+    /* an alternative whose site is the padding, or lies far before it */
+    fake_relative(fake, FAKE_RODATA, 0, fake_address(FAKE_TEXT, patched ? 0x80 - padding : 0x10));
+    fake->bytes[FAKE_RODATA][12] = (uint8_t)padding;
+    cr_assert(fake_layout(fake));
+    uint64_t align = fake_find(fake, ".text")->align;
+    fake_module_free(fake);
+    return align;
+}
+
+Test(object_headers, padding_before_a_loop_says_how_much)
+{
+    static const uint8_t plain[1] = {0x11}, large[40] = {[0 ... 37] = 0x11, [38] = 0x75, [39] = (uint8_t)-40},
+                         small[24] = {[0 ... 21] = 0x11, [22] = 0xeb, [23] = (uint8_t)-24},
+                         back[24] = {[0 ... 21] = 0x11, [22] = 0xeb, [23] = (uint8_t)-23};
+    cr_expect_eq(padded_align(plain, 1, 39, false), 64);
+    cr_expect_eq(padded_align(plain, 1, 19, false), 32);
+    cr_expect_eq(padded_align(plain, 1, 11, false), 16);
+    cr_expect_eq(padded_align(plain, 1, 19, true), 16, "these NOPs are the kernel's");
+    cr_expect_eq(padded_align(large, sizeof(large), 11, false), 64, "a loop of 40 bytes");
+    cr_expect_eq(padded_align(small, sizeof(small), 11, false), 32, "a loop of 24");
+    cr_expect_eq(padded_align(back, sizeof(back), 11, false), 16, "no loop from there");
+    cr_expect_eq(padded_align(small, sizeof(small), 4, false), 32);
+}
+
+/* What a kernel with merged strings has for a .rodata of `size` bytes. */
+static struct draft_section rodata_of(const void *bytes, size_t size, bool is_object)
+{
+    struct fake_module *fake = fake_module_new();
+    fake->evidence.strings_in_rodata = true;
+    fake_section(fake, ".rodata", FAKE_RODATA, 0x40);
+    memcpy(fake->bytes[FAKE_RODATA] + 0x40, bytes, size);
+    if (is_object)
+        fake_symbol(fake, "object", fake_address(FAKE_RODATA, 0x40), size, 1, LOCAL_OBJECT, 'r');
+    cr_assert(fake_layout(fake));
+    struct draft_section section = *fake_find(fake, ".rodata");
+    fake_module_free(fake);
+    return section;
+}
+
+Test(object_headers, merged_strings_alone_keep_their_flags)
+{
+    static const char texts[] = "short\0\1"
+                                "4%s: neither is this too long\n",
+                      literal[] = "seven..\0a literal of thirty-one characters and more", number[] = "text\0\x80\xff";
+    struct draft_section section = rodata_of(texts, sizeof(texts), false);
+    cr_expect_eq(section.flags, SHF_ALLOC | SHF_MERGE | SHF_STRINGS);
+    cr_expect_eq(section.entsize, 1);
+    cr_expect_eq(section.align, 1);
+    cr_expect_eq(section.size, sizeof(texts));
+    cr_expect_eq(rodata_of(literal, sizeof(literal), false).align, 8, "compilers align long ones");
+    section = rodata_of(number, sizeof(number), false);
+    cr_expect_eq(section.flags, SHF_ALLOC, "no text");
+    cr_expect_eq(section.entsize, 0);
+    section = rodata_of(literal, sizeof(literal), true);
+    cr_expect_eq(section.flags, SHF_ALLOC, "an object");
+    cr_expect_geq(section.align, 8);
+}
+
 /* Header index of a section, by name. */
 static uint32_t number_of(const struct fake_module *fake, const char *name)
 {
@@ -165,6 +238,77 @@ Test(object_headers, numbers_fill_the_distance_between_proven_ones)
     cr_expect_eq(number_of(fake, ".bss"), 9, "behind this_module");
     free(order);
     fake_module_free(fake);
+}
+
+Test(object_headers, merged_strings_move_the_sections_around)
+{
+    struct fake_module *fake = fake_module_new();
+    uint32_t *order;
+    fake->evidence.strings_in_rodata = true;
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, ".rodata", FAKE_RODATA, 0);
+    fake_section(fake, "__param", FAKE_RODATA, 0x40);
+    fake_section(fake, ".data", FAKE_DATA, 0);
+    fake_section(fake, ".gnu.linkonce.this_module", FAKE_DATA, 0x40);
+    fake_fill(fake, FAKE_RODATA, 0, 0x60);
+    fake_fill(fake, FAKE_DATA, 0, 8);
+    cr_assert(fake_layout(fake));
+    metadata_add(&fake->draft, ".modinfo", calloc(1, 8), 8, LKMFS_FROM_INFERRED, "made up");
+    cr_assert(numbers_find(&fake->draft, &fake->evidence, &order));
+    cr_expect_lt(number_of(fake, ".text"), number_of(fake, ".bss"));
+    cr_expect_lt(number_of(fake, ".bss"), number_of(fake, ".rodata"), "behind .text, not behind this_module");
+    cr_expect_lt(number_of(fake, ".rodata"), number_of(fake, ".modinfo"));
+    cr_expect_lt(number_of(fake, ".modinfo"), number_of(fake, "__param"));
+    free(order);
+    fake_module_free(fake);
+}
+
+Test(object_headers, a_number_that_symbols_prove_wins_over_convention)
+{
+    struct fake_module *fake = fake_module_new();
+    uint32_t *order;
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, ".rodata", FAKE_RODATA, 0);
+    fake_section(fake, ".exit.data", FAKE_DATA, 0);
+    fake_section(fake, ".gnu.linkonce.this_module", FAKE_DATA, 0x40);
+    fake_fill(fake, FAKE_RODATA, 0, 8);
+    fake_symbol(fake, "code", fake_address(FAKE_TEXT, 0), 4, 1, LOCAL_CODE, 't');
+    fake_symbol(fake, "label", fake_address(FAKE_DATA, 0x240), 0, 2, LOCAL_OBJECT, 'b'); /* of an empty .bss */
+    fake_symbol(fake, "constant", fake_address(FAKE_RODATA, 0), 4, 3, LOCAL_OBJECT, 'r');
+    fake_symbol(fake, "__this_module", fake_address(FAKE_DATA, 0x40), 0x200, 8, LOCAL_OBJECT, 'd');
+    cr_assert(fake_layout(fake));
+    cr_assert(numbers_find(&fake->draft, &fake->evidence, &order));
+    cr_expect_eq(number_of(fake, ".text"), 1);
+    cr_expect_eq(number_of(fake, ".bss"), 2);
+    cr_expect_eq(number_of(fake, ".rodata"), 3);
+    cr_expect_eq(number_of(fake, ".gnu.linkonce.this_module"), 8);
+    free(order);
+    fake_module_free(fake);
+}
+
+Test(object_headers, tables_of_places_name_the_section_that_they_start_in)
+{
+    static const struct {
+        uint64_t first;
+        const char *linked;
+    } cases[] = {{FAKE_BASE + 0x10, ".text"},
+                 {FAKE_BASE + 0x60, ".exit.text"},
+                 {FAKE_INIT + 8, ".init.text"}, /* freed */
+                 {0, ".text"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct fake_module *fake = fake_module_new();
+        fake_section(fake, ".text", FAKE_TEXT, 0);
+        fake_section(fake, ".exit.text", FAKE_TEXT, 0x60);
+        fake_init_section(fake, ".init.text", 0);
+        fake_section(fake, "__patchable_function_entries", FAKE_DATA, 0);
+        fake_fill(fake, FAKE_TEXT, 0, 0x80);
+        put_le64(fake->bytes[FAKE_DATA], cases[i].first);
+        cr_assert(fake_layout(fake));
+        const struct draft_section *table = fake_find(fake, "__patchable_function_entries");
+        cr_expect(table->flags & SHF_LINK_ORDER);
+        cr_expect_str_eq(fake->draft.sections[table->link].name, cases[i].linked);
+        fake_module_free(fake);
+    }
 }
 
 Test(object_headers, every_section_is_numbered_once_whatever_the_image_says)
@@ -212,19 +356,17 @@ Test(object_headers, modinfo_says_what_struct_module_knows)
 Test(object_headers, modinfo_imports_name_spaces_but_lists_of_modules)
 {
     struct lkmfs_export items[] = {{.name = "buffer", .name_space = "DMA_BUF"},
-                                   {.name = "secret", .name_space = "module:fake"}};
-    uint32_t by_name[4] = {0};
-    struct lkmfs_exports exports = {.items = items, .count = 2, .by_name = by_name, .mask = 3};
+                                   {.name = "secret", .name_space = "module:fake"},
+                                   {.name = "cryptic", .name_space = "CRYPTO"}};
+    struct fake_exports exports;
     struct fake_module *fake = fake_module_new();
     fake->draft = (struct draft){.module = &fake->module, .word = 8};
-    for (uint32_t i = 0; i < exports.count; i++) {
-        size_t slot = hash_name(items[i].name, exports.seed) & exports.mask;
-        by_name[by_name[slot] ? (slot + 1) & exports.mask : slot] = i + 1;
+    for (unsigned i = 0; i < 3; i++)
         draft_import(&fake->draft, items[i].name);
-    }
-    modinfo_draft(&fake->draft, NULL, &exports);
+    modinfo_draft(&fake->draft, NULL, fake_exports(&exports, items, 3));
     const struct draft_section *section = fake_find(fake, ".modinfo");
-    static const char want[] = "import_ns=DMA_BUF\0license=GPL\0depends=\0retpoline=Y\0intree=Y\0name=fake";
+    static const char want[] =
+        "import_ns=CRYPTO\0import_ns=DMA_BUF\0license=GPL\0depends=\0retpoline=Y\0intree=Y\0name=fake";
     cr_assert_eq(section->size, sizeof(want));
     cr_expect_arr_eq(section->data, want, sizeof(want));
     fake_module_free(fake);

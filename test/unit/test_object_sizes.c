@@ -183,3 +183,98 @@ Test(object_sizes, replacements_end_where_the_table_says)
     cr_expect_eq(size_of(fake, ".altinstructions"), 14);
     fake_module_free(fake);
 }
+
+Test(object_sizes, labelled_constants_may_be_zero)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".rodata.cst16", FAKE_RODATA, 0x40);
+    fake_section(fake, ".rodata", FAKE_RODATA, 0x80);
+    fake_symbol(fake, "zero", fake_address(FAKE_RODATA, 0x60), 0, 1, ELF64_ST_INFO(STB_LOCAL, STT_NOTYPE), 'r');
+    fake_symbol(fake, "object", fake_address(FAKE_RODATA, 0x80), 32, 2, ELF64_ST_INFO(STB_LOCAL, STT_OBJECT), 'r');
+    fake_fill(fake, FAKE_RODATA, 0x40, 4);
+    fake_fill(fake, FAKE_RODATA, 0x80, 32);
+    cr_assert(fake_layout(fake));
+    cr_expect_eq(size_of(fake, ".rodata.cst16"), 0x30);
+    fake_module_free(fake);
+}
+
+/* Size of a section of code whose bytes are these, before zeros. */
+static uint64_t code_size(const char *name, const void *code, size_t size)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_section(fake, name, FAKE_TEXT, 0x40);
+    fake_fill(fake, FAKE_TEXT, 0, 0x20);
+    memcpy(fake->bytes[FAKE_TEXT] + 0x40, code, size);
+    cr_assert(fake_layout(fake));
+    uint64_t ret = size_of(fake, name);
+    fake_module_free(fake);
+    return ret;
+}
+
+Test(object_sizes, the_last_jump_of_a_feature_test_may_end_in_zeros)
+{
+    /* test, jnz and jmp in their long forms, in their short ones, and a jump to the next instruction */
+    static const uint8_t snippets[] = {0xf6, 0x05, 1,    2,    3,    4,    1,    0x0f, 0x85, 1,    2, 3,   4,    0xe9,
+                                       1,    2,    3,    4,    0xf6, 0x04, 0x25, 1,    2,    3,    4, 1,   0x75, 5,
+                                       0xeb, 6,    0xf6, 0x05, 1,    2,    3,    4,    1,    0x75, 5, 0xe9},
+                         other[] = {0xf6, 0x05, 1, 2, 3, 4, 1, 0x55, 0x75, 5};
+    cr_expect_eq(code_size(".altinstr_aux", snippets, sizeof(snippets)), sizeof(snippets) + 4);
+    cr_expect_eq(code_size(".altinstr_aux", other, sizeof(other)), sizeof(other), "no such snippet");
+}
+
+Test(object_sizes, traps_behind_code_are_the_loaders)
+{
+    static const uint8_t code[] = {0x55, 0x5d, 0xc3, 0xcc, 0xcc, 0xcc, 0xcc};
+    cr_expect_eq(code_size(".exit.text", code, sizeof(code)), 3);
+}
+
+Test(object_sizes, the_last_entry_of_paravirt_sites_is_cut)
+{
+    for (int cut = 0; cut < 2; cut++) {
+        struct fake_module *fake = fake_module_new();
+        fake_section(fake, ".parainstructions", FAKE_RODATA, 0);
+        fake_section(fake, ".rodata", FAKE_RODATA, 0x40);
+        fake_fill(fake, FAKE_RODATA, 0, 10);
+        fake_fill(fake, FAKE_RODATA, 16, 10);
+        fake_fill(fake, FAKE_RODATA, 0x40, 8);
+        fake->evidence.parainstructions_cut = cut;
+        cr_assert(fake_layout(fake));
+        cr_expect_eq(size_of(fake, ".parainstructions"), cut ? 28 : 32);
+        fake_module_free(fake);
+    }
+}
+
+/* Size of a .data that is filled up to `filled`, with a label without size at 0x20. */
+static uint64_t unnamed_size(uint64_t filled, const char *text)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".data", FAKE_DATA, 0);
+    fake_section(fake, ".gnu.linkonce.this_module", FAKE_DATA, 0x40);
+    fake_symbol(fake, "constant", fake_address(FAKE_DATA, 0x20), 0, 1, ELF64_ST_INFO(STB_LOCAL, STT_NOTYPE), 'd');
+    fake_fill(fake, FAKE_DATA, 0, filled);
+    memcpy(fake->bytes[FAKE_DATA] + filled, text, strlen(text));
+    cr_assert(fake_layout(fake));
+    uint64_t size = size_of(fake, ".data");
+    fake_module_free(fake);
+    return size;
+}
+
+Test(object_sizes, beyond_the_last_object_the_bytes_tell)
+{
+    cr_expect_eq(unnamed_size(0x25, ""), 0x30, "a constant of 16 bytes heads a label");
+    cr_expect_eq(unnamed_size(0x33, "text"), 0x38, "a string and its end");
+    cr_expect_eq(unnamed_size(0x35, ""), 0x38, "numbers");
+}
+
+Test(object_sizes, a_per_cpu_area_that_no_kernel_has_is_left_out)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake->module.percpu = 0x2a000;
+    fake->module.percpu_size = UINT64_C(1) << 40;
+    cr_assert(fake_layout(fake));
+    cr_expect_null(fake_find(fake, ".data..percpu"));
+    cr_expect_eq(fake->draft.doubt_count, 1);
+    fake_module_free(fake);
+}

@@ -150,3 +150,64 @@ Test(object_symbols, a_null_symbol_with_a_number_is_no_way_out_of_the_table)
     cr_expect_eq(fake->layout.symbol_sections[1], 0);
     fake_module_free(fake);
 }
+
+Test(object_symbols, a_lost_section_list_is_made_up_for_by_notes_strings_and_regions)
+{
+    struct fake_module *fake = fake_module_new();
+    fake->notes[fake->module.note_count++] =
+        (struct lkmfs_note_entry){".note.Linux", fake_address(FAKE_RODATA, 0x10), 0x18};
+    fake->regions[FAKE_RO_AFTER_INIT].kind = LKMFS_REGION_INIT_TEXT; /* of a module that is COMING */
+    fake->regions[FAKE_TEXT].kind = LKMFS_REGION_INIT_RODATA;
+    fake_fill(fake, FAKE_RODATA, 0, 0x60);
+    fake_symbol(fake, "__kstrtab_open", fake_address(FAKE_RODATA, 0x40), 0, 9, LOCAL_OBJECT, 'r');
+    fake_symbol(fake, "elsewhere", UINT64_C(0x123456789), 8, 11, LOCAL_OBJECT, 'd');
+    cr_assert(fake_layout(fake));
+    symtab_draft(&fake->layout);
+    cr_expect_eq(fake_find(fake, ".note.Linux")->size, 0x18);
+    cr_expect_str_eq(section_of(fake, "__kstrtab_open"), "__ksymtab_strings");
+    cr_expect_eq(fake_find(fake, ".init.text")->address, fake_address(FAKE_RO_AFTER_INIT, 0));
+    cr_expect_eq(fake_find(fake, ".init.rodata")->address, fake_address(FAKE_TEXT, 0));
+    cr_expect_str_eq(section_of(fake, "elsewhere"), "none");
+    fake_module_free(fake);
+}
+
+Test(object_symbols, undefined_ones_that_the_kernel_kept_are_imports)
+{
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_symbol(fake, "strong", 0, 0, SHN_UNDEF, ELF64_ST_INFO(STB_GLOBAL, STT_NOTYPE), 'U');
+    fake_symbol(fake, "weak", 0, 0, SHN_UNDEF, ELF64_ST_INFO(STB_WEAK, STT_NOTYPE), 'w');
+    fake_symbol(fake, "", 0, 0, SHN_UNDEF, 0, 'U');
+    fake_symbol(fake, NULL, 0, 0, SHN_UNDEF, 0, 'U');
+    fake_symbol(fake, "code", fake_address(FAKE_TEXT, 0), 4, 1, ELF64_ST_INFO(STB_LOCAL, STT_FUNC), 't');
+    cr_assert(fake_layout(fake));
+    symtab_draft(&fake->layout);
+    cr_expect_eq(fake->draft.symbol_count, 1);
+    cr_assert_eq(fake->draft.import_count, 2);
+    cr_expect_str_eq(fake->draft.imports[0].name, "strong");
+    cr_expect_not(fake->draft.imports[0].weak);
+    cr_expect_str_eq(fake->draft.imports[1].name, "weak");
+    cr_expect(fake->draft.imports[1].weak);
+    fake_module_free(fake);
+}
+
+Test(object_symbols, what_a_module_exports_has_a_name)
+{
+    struct lkmfs_export items[] = {{.name = "known", .address = fake_address(FAKE_TEXT, 0), .module = 3},
+                                   {.name = "unknown", .address = fake_address(FAKE_TEXT, 0x10), .module = 3},
+                                   {.name = "foreign", .address = fake_address(FAKE_TEXT, 0x18), .module = 4},
+                                   {.name = "nowhere", .address = 0x1000, .module = 3}};
+    struct fake_exports exports;
+    struct fake_module *fake = fake_module_new();
+    fake_section(fake, ".text", FAKE_TEXT, 0);
+    fake_symbol(fake, "known", fake_address(FAKE_TEXT, 0), 0x20, 1, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 't');
+    fake->evidence.kallsyms_all = false;
+    cr_assert(fake_layout(fake));
+    symtab_draft(&fake->layout);
+    symtab_add_named(&fake->layout, fake_exports(&exports, items, 4), 3);
+    cr_assert_eq(fake->draft.symbol_count, 2);
+    cr_expect_eq(symbol_called(fake, "known")->size, 0x20, "as it was");
+    cr_expect_eq(symbol_called(fake, "unknown")->value, 0x10);
+    cr_expect_eq(symbol_called(fake, "unknown")->info, ELF64_ST_INFO(STB_GLOBAL, STT_NOTYPE));
+    fake_module_free(fake);
+}

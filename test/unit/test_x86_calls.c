@@ -100,6 +100,57 @@ Test(x86_calls, static_call_with_unknown_key)
     expect_doubt("its key has no name");
 }
 
+/* A call by a trampoline of the module's own, in .static_call.text, to what its key holds. */
+static uint32_t own_static_call(const char *trampoline, uint64_t target)
+{
+    static const uint8_t keys[24], trampolines[8] = {0xe9, 0, 0, 0, 0, 0x90, 0x90, 0x90};
+    uint8_t code[8] = {0};
+    call_to(code, 0xe8, target);
+    uint32_t text = fixture_text(code, 5);
+    uint32_t calls = fixture_section(".static_call.text", TEXT + 0x1000, SHF_EXECINSTR, trampolines, 8);
+    uint32_t data = fixture_section(".data", DATA, SHF_WRITE, keys, sizeof(keys));
+    put_le64(fixture.draft.sections[data].data + 8, KERNEL_FUNCTION);
+    fixture_symbol("__SCK__call", data, 8, 16, STB_LOCAL, STT_OBJECT);
+    fixture_symbol(trampoline, calls, 0, 8, STB_LOCAL, STT_FUNC);
+    static_call_table(DATA + 8, false);
+    fixture_restore();
+    return text;
+}
+
+Test(x86_calls, static_call_by_an_own_trampoline)
+{
+    static const uint8_t was[] = {0xe8, 0, 0, 0, 0};
+    static const uint64_t targets[] = {KERNEL_FUNCTION, TEXT + 0x1000};
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t text = own_static_call("__SCT__call", targets[i]);
+        expect_bytes(text, 0, was, sizeof(was));
+        expect_section(text, 1, R_X86_64_PLT32, 1, -4);
+        cr_expect_eq(le64(fixture.draft.sections[2].data + 16), 1, "the key's type");
+        expect_no_doubt();
+        fixture_stop();
+        fixture_start();
+    }
+}
+
+Test(x86_calls, static_call_whose_trampoline_is_gone)
+{
+    uint32_t text = own_static_call("__SCT__other", KERNEL_FUNCTION);
+    cr_expect_eq(fixture.draft.sections[text].data[0], 0xe8);
+    expect_doubt("its trampoline is not in the module");
+}
+
+Test(x86_calls, static_call_whose_key_is_unreadable)
+{
+    static const uint8_t was[] = {0xe8, 0, 0, 0, 0};
+    uint8_t code[8] = {0};
+    call_to(code, 0xe8, KERNEL_FUNCTION);
+    uint32_t text = fixture_text(code, 5);
+    static_call_table(EXPORT_KEY, false); /* no word there */
+    fixture_restore();
+    expect_bytes(text, 0, was, sizeof(was));
+    expect_import(text, 1, R_X86_64_PLT32, "__SCT__cond_resched", -4);
+}
+
 /* ---- jump labels ---- */
 
 static uint32_t jump_table(uint64_t target, uint64_t key, bool branch)
@@ -206,6 +257,50 @@ Test(x86_calls, paravirt_damaged)
     call_to(code, 0xe8, EXPORT_RETURN); /* not what its word holds */
     code[5] = 0x90;
     restore_paravirt_site(code, 6, 1, 6);
+    expect_doubt("paravirt call");
+}
+
+Test(x86_calls, paravirt_of_nothing_or_not_patched)
+{
+    static const uint8_t was[] = {0xff, 0x15, 0, 0, 0, 0}, nothing[] = {0x66, 0x0f, 0x1f, 0x44, 0, 0};
+    uint8_t indirect[6] = {0xff, 0x15};
+    put_le32(indirect + 2, (uint32_t)(EXPORT_PV + 8 - TEXT - 6));
+    const uint8_t *const codes[] = {nothing, indirect};
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t text = restore_paravirt_site(codes[i], 6, 1, 6);
+        expect_bytes(text, 0, was, sizeof(was));
+        expect_import(text, 2, R_X86_64_PC32, "pv_ops", 8 - 4);
+        expect_no_doubt();
+        fixture_stop();
+        fixture_start();
+    }
+}
+
+Test(x86_calls, paravirt_absolute_not_patched)
+{
+    static const uint8_t was[] = {0xff, 0x14, 0x25, 0, 0, 0, 0};
+    uint8_t code[7] = {0xff, 0x14, 0x25};
+    put_le32(code + 3, (uint32_t)(EXPORT_PV + 16));
+    uint32_t text = restore_paravirt_site(code, 7, 2, 7);
+    expect_bytes(text, 0, was, sizeof(was));
+    expect_import(text, 3, R_X86_64_32S, "pv_ops", 16);
+    fixture_stop();
+    fixture_start();
+    text = restore_paravirt_site(code, 7, 1, 7); /* the table names another word than the code */
+    expect_import(text, 3, R_X86_64_32S, "pv_ops", 16);
+    expect_doubt("paravirt call");
+}
+
+Test(x86_calls, paravirt_beyond_its_section_or_its_table)
+{
+    static const uint8_t code[] = {0xfb, 0x66, 0x0f, 0x1f, 0x44, 0};
+    uint32_t text = restore_paravirt_site(code, 4, 1, 6);
+    expect_bytes(text, 0, code, 4);
+    expect_doubt("paravirt call");
+    fixture_stop();
+    fixture_start();
+    text = restore_paravirt_site(code, 6, 3, 6); /* of three words, 0 to 2 */
+    expect_bytes(text, 0, code, 6);
     expect_doubt("paravirt call");
 }
 
@@ -357,6 +452,53 @@ Test(x86_calls, alternative_direct_call_that_could_be_none)
     restore_alternative(code, sizeof(code), &entry, 1, call, sizeof(call));
     expect_doubt("which paravirt operation");
     cr_expect_eq(fixture.draft.reading_count, 0);
+}
+
+/* Restores a call by pv_ops of which `code` is left; it can be told by the names of what the words hold. */
+static uint32_t restore_operation(const uint8_t code[6])
+{
+    static uint64_t words[] = {KERNEL_STI, KERNEL_NOTHING, EXPORT_KFREE};
+    uint8_t call[5] = {0xe8};
+    const struct entry entry = {3 * 32 + 21, 2, 6, 5, 0};
+    fixture.context.pv = (struct pv_slots){EXPORT_PV, words, 3};
+    put_le32(call + 1, (uint32_t)(EXPORT_KFREE - REPLACEMENTS - 5));
+    return restore_alternative(code, 6, &entry, 1, call, sizeof(call));
+}
+
+Test(x86_calls, alternative_direct_call_made_native)
+{
+    static const uint8_t native[] = {0xfb, 0x0f, 0x1f, 0x44, 0, 0}, nothing[] = {0x66, 0x0f, 0x1f, 0x44, 0, 0},
+                         over[] = {0xeb, 4, 0xcc, 0xcc, 0xcc, 0xcc};
+    expect_import(restore_operation(native), 2, R_X86_64_PC32, "pv_ops", -4);
+    expect_no_doubt();
+    fixture_stop();
+    fixture_start();
+    expect_import(restore_operation(nothing), 2, R_X86_64_PC32, "pv_ops", 8 - 4);
+    fixture_stop();
+    fixture_start();
+    expect_import(restore_operation(over), 2, R_X86_64_PC32, "pv_ops", 8 - 4);
+}
+
+Test(x86_calls, alternative_direct_call_not_patched)
+{
+    uint8_t indirect[6] = {0xff, 0x15};
+    put_le32(indirect + 2, (uint32_t)(EXPORT_PV + 16 - TEXT - 6));
+    expect_import(restore_operation(indirect), 2, R_X86_64_PC32, "pv_ops", 16 - 4);
+    expect_no_doubt();
+}
+
+Test(x86_calls, alternative_direct_call_of_no_operation)
+{
+    static const uint8_t cli[] = {0xfa, 0x0f, 0x1f, 0x44, 0, 0}, over[] = {0xeb, 4, 0xcc, 0x11, 0xcc, 0xcc},
+                         other[] = {0x0f, 0x30, 0x0f, 0x1f, 0x40, 0};
+    const uint8_t *const codes[] = {cli, over, other};
+    for (size_t i = 0; i < 3; i++) {
+        uint32_t text = restore_operation(codes[i]);
+        expect_bytes(text, 0, codes[i], 6);
+        expect_doubt("which paravirt operation");
+        fixture_stop();
+        fixture_start();
+    }
 }
 
 /* Lengths in the table after a site of nothing with two alternatives was patched. */

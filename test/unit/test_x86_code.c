@@ -79,6 +79,41 @@ Test(x86_code, jump_into_what_was_another_section_keeps_its_relocation)
     expect_section(text, 2, R_X86_64_PC32, text, 48 - 4);
 }
 
+/*
+ * A jump from a hot function to `rare` before the split-off part of another: `rare` stands before or behind the many
+ * hot functions in the table of symbols.
+ */
+static const struct draft_relocation *jump_to_rare(unsigned hot, bool behind)
+{
+    static uint8_t code[0x400];
+    memset(code, 0x90, sizeof(code));
+    code[0x10] = 0xe9;
+    put_le32(code + 0x11, 0x300 - 0x15);
+    fixture.context.shapes.text_merged = true;
+    uint32_t text = fixture_text(code, sizeof(code));
+    if (!behind)
+        fixture_symbol("rare", text, 0x300, 16, STB_LOCAL, STT_FUNC);
+    fixture_symbol("split.cold", text, 0x320, 16, STB_LOCAL, STT_FUNC);
+    for (unsigned i = 0; i < hot; i++)
+        fixture_symbol("hot", text, 0x10 + i * 0x10, 16, STB_LOCAL, STT_FUNC);
+    if (behind)
+        fixture_symbol("rare", text, 0x300, 16, STB_LOCAL, STT_FUNC);
+    fixture_symbol("start", text, 0, 16, STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    return fixture_relocation(text, 0x11);
+}
+
+Test(x86_code, functions_that_are_cold_as_a_whole_were_of_another_section)
+{
+    cr_expect_not_null(jump_to_rare(20, false));
+    fixture_stop();
+    fixture_start();
+    cr_expect_null(jump_to_rare(20, true), "it stands among the hot ones");
+    fixture_stop();
+    fixture_start();
+    cr_expect_null(jump_to_rare(10, false), "too few to tell");
+}
+
 Test(x86_code, operands)
 {
     uint8_t code[] = {
@@ -424,6 +459,41 @@ Test(x86_code, per_cpu_variables_in_data)
     expect_import(data, 0, R_X86_64_64, "dccp_orphan_count", 0);
     cr_expect_null(fixture_relocation(data, 8));
     cr_expect_null(fixture_relocation(data, 16), "the kernel's own are no more than small numbers");
+}
+
+Test(x86_code, pointers_in_packed_structs_lead_to_strings)
+{
+    static const char strings[] = "zero\0one";
+    uint8_t bytes[40] = {0};
+    put_le64(bytes + 3, RODATA + 5);  /* "one" */
+    put_le64(bytes + 13, RODATA + 6); /* inside it */
+    put_le64(bytes + 21, TEXT + 8);   /* code */
+    put_le64(bytes + 29, EXPORT_KFREE);
+    uint32_t data = fixture_section(".rodata.packed", DATA, 0, bytes, sizeof(bytes));
+    fixture_text(zeros, sizeof(zeros));
+    uint32_t rodata = fixture_section(".rodata.str1.1", RODATA, 0, strings, sizeof(strings));
+    fixture_restore();
+    expect_section(data, 3, R_X86_64_64, rodata, 5);
+    cr_expect_eq(fixture_relocation(data, 3)->from, LKMFS_FROM_INFERRED);
+    cr_expect_eq(fixture.draft.sections[data].relocation_count, 1);
+}
+
+Test(x86_code, numbers_of_events_are_of_the_running_kernel)
+{
+    uint8_t calls[64] = {0};
+    put_le32(calls + 8, 1234);
+    put_le32(calls + 32 + 8, 5678);
+    fixture.context.shapes.event = 32;
+    fixture.context.shapes.event_type = 8;
+    uint32_t data = fixture_section(".data", DATA, SHF_WRITE, calls, sizeof(calls));
+    fixture_symbol("event_open", data, 0, 32, STB_LOCAL, STT_OBJECT);
+    fixture_symbol("eventful", data, 32, 32, STB_LOCAL, STT_OBJECT);
+    fixture_symbol("event_beyond", data, 48, 32, STB_LOCAL, STT_OBJECT);
+    fixture_symbol("event_far", data, 1000, 32, STB_LOCAL, STT_OBJECT);
+    fixture_restore();
+    cr_expect_eq(le32(fixture.draft.sections[data].data + 8), 0);
+    cr_expect_eq(le32(fixture.draft.sections[data].data + 40), 5678);
+    cr_expect_eq(fixture.draft.sections[data].restored_sites, 1);
 }
 
 Test(x86_code, run_time_values_in_writable_data)

@@ -40,6 +40,8 @@
 #define KERNEL_SECRET   UINT64_C(0xffffffff82004100) /* a symbol behind EXPORT_STRUCTS */
 #define KERNEL_TRACER   UINT64_C(0xffffffff81006000) /* ftrace_caller */
 #define KERNEL_SRSO     UINT64_C(0xffffffff81007000) /* srso_return_thunk */
+#define KERNEL_STI      UINT64_C(0xffffffff81008000) /* native_irq_enable */
+#define KERNEL_NOTHING  UINT64_C(0xffffffff81009000) /* nop_func */
 #define HEAP            UINT64_C(0xffff888003400000)
 
 __attribute__((unused)) static struct import_name fixture_names[] = {
@@ -63,6 +65,8 @@ __attribute__((unused)) static const struct lkmfs_symbol fixture_symbols[] = {
     {KERNEL_SECRET, "secret", 'd'},
     {KERNEL_TRACER, "ftrace_caller", 'T'},
     {KERNEL_SRSO, "srso_return_thunk", 'T'},
+    {KERNEL_STI, "native_irq_enable", 't'},
+    {KERNEL_NOTHING, "nop_func", 't'},
 };
 
 /* Memory outside of the module: words that rules look up. */
