@@ -344,6 +344,30 @@ Test(x86_objects, newer_objtool_wrote_section_by_section)
     expect_order("12304050");
 }
 
+Test(x86_objects, newest_linker_merged_what_objtool_saw_apart)
+{
+    const struct entry entries[] = {{TEXT, 1},        {TEXT + 0x20, 0}, {TEXT + 0x40, 2},
+                                    {TEXT + 0x60, 0}, {UNLIKELY, 3},    {UNLIKELY + 0x10, 0}};
+    const uint64_t returns[][3] = {{TEXT + 1, TEXT + 0x41, UNLIKELY + 1}, {TEXT + 1, UNLIKELY + 1, TEXT + 0x41}};
+    const char *const orders[] = {"102030", "103020"};
+    for (int last = 0; last < 2; last++) {
+        uint8_t code[0x60];
+        memset(code, 0x90, sizeof(code));
+        uint32_t text = fixture_text(code, sizeof(code));
+        fixture_section(".exit.text", UNLIKELY, SHF_EXECINSTR, code, 0x10);
+        add_unwind(entries, sizeof(entries) / sizeof(*entries));
+        add_returns(returns[last], 3);
+        fixture_symbol("a.cold", text, 0x40, 0x20, STB_LOCAL, STT_FUNC);
+        fixture_symbol("a", text, 0, 0x20, STB_GLOBAL, STT_FUNC);
+        fixture.context.shapes.objtool_per_object = false;
+        fixture.context.shapes.text_merged = true;
+        fixture_restore();
+        expect_order(orders[last]);
+        fixture_stop();
+        fixture_start();
+    }
+}
+
 Test(x86_objects, jump_over_what_the_linker_filled_keeps_its_relocation)
 {
     /* An assembler fills 11 bytes at a time, the linker 10. */

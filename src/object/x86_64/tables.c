@@ -238,6 +238,16 @@ static bool is_end_of_code(const struct restore *r, const struct table_shape *sh
     return shape->fields[0].kind == FIELD_ORC && unwind_is_double(r, index, count);
 }
 
+/* Rank of code in the order in which objtool met it. */
+static uint64_t rank_of_section(const struct restore *r, uint32_t index, uint64_t offset)
+{
+    if (r->objects)
+        return objects_rank(r->objects, index, offset);
+    if (is_same_part(r, index, offset, 0))
+        return UINT64_C(2) * index + 1;
+    return UINT64_C(2) * r->behind_cold;
+}
+
 /* By section, then offset, of what the first fields point to. */
 static void place_by_section(struct restore *r, const struct table_shape *shape, const struct field_place *first,
                              unsigned entry, struct entry_place *places, size_t count)
@@ -251,10 +261,10 @@ static void place_by_section(struct restore *r, const struct table_shape *shape,
         field.bytes = field.entry = first->entry + at;
         field.address += at;
         find_field(r, &field, shape->fields[0].kind, &found, &target);
-        places[i] = (struct entry_place){found ? target.section : DRAFT_NONE, found ? target.offset : i, i};
-        if (r->objects && found)
-            places[i].group = objects_rank(r->objects, target.section,
-                                           target.offset - (target.offset > 0 && is_end_of_code(r, shape, i, count)));
+        places[i] = (struct entry_place){UINT64_MAX, found ? target.offset : i, i};
+        if (found)
+            places[i].group = rank_of_section(
+                r, target.section, target.offset - (target.offset > 0 && is_end_of_code(r, shape, i, count)));
     }
 }
 
@@ -349,6 +359,7 @@ void restore_tables(struct restore *r)
                     "tables that the loader sorted: place on disk likely, not proven, for %zu of %zu pieces of code",
                     likely, pieces);
     struct emission *emission = emission_new(r);
+    r->behind_cold = order_behind_cold(r);
     for (uint32_t i = 0; i < r->draft->section_count; i++) {
         const struct draft_section *section = section_at(r, i);
         const struct table_shape *shape = section->data && section->address ? table_shape(section->name) : NULL;

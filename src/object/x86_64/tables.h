@@ -61,4 +61,10 @@ struct entry_place {
  */
 uint32_t *order_entries(struct entry_place *places, size_t count);
 
+/*
+ * The section that objtool met next after what is cold of .text (cold_section); DRAFT_NONE when that was the last, or
+ * there is nothing cold. Needs untouched tables.
+ */
+uint32_t order_behind_cold(struct restore *r);
+
 #endif
