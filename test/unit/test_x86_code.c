@@ -331,42 +331,70 @@ Test(x86_code, bug_table_of_both_sizes)
     }
 }
 
-Test(x86_code, sorted_table_goes_back_to_section_order)
+/* A table of calls as the loader sorted it: of "a" and "c" in .text, of .exit.text, and of the freed init function. */
+static uint32_t make_calls(uint32_t *ret_text)
 {
-    /* In memory by address; .exit.text has the lower address but comes later in the file. */
-    const uint64_t places[] = {TEXT - 0x100, TEXT - 0xf0, TEXT, TEXT + 8};
-    const uint8_t orc[] = {1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4};
-    uint32_t text = fixture_text(zeros, 32);
-    uint32_t exit = fixture_section(".exit.text", TEXT - 0x100, SHF_EXECINSTR, zeros, 32);
-    uint32_t table = fixture_relative_table(".orc_unwind_ip", places, 4);
-    uint32_t unwind = fixture_section(".orc_unwind", RODATA, 0, orc, sizeof(orc));
-    fixture_restore();
-    expect_section(table, 0, R_X86_64_PC32, text, 0);
-    expect_section(table, 4, R_X86_64_PC32, text, 8);
-    expect_section(table, 8, R_X86_64_PC32, exit, 0);
-    expect_section(table, 12, R_X86_64_PC32, exit, 0x10);
-    cr_assert_eq(fixture.draft.sections[unwind].data[0], 3);
-    cr_assert_eq(fixture.draft.sections[unwind].data[23], 2);
-    cr_assert_eq(fixture.draft.sections[table].data_from, LKMFS_FROM_INFERRED);
+    static const uint64_t calls[] = {TEXT, TEXT + 32, TEXT + 64, INIT};
+    uint8_t code[96], table[32];
+    memset(code, 0x90, sizeof(code));
+    for (size_t i = 0; i < 3; i++)
+        memcpy(code + i * 32, (const uint8_t[]){0x0f, 0x1f, 0x44, 0, 0}, 5);
+    for (size_t i = 0; i < 4; i++)
+        put_le64(table + i * 8, calls[i]);
+    *ret_text = fixture_text(code, 64);
+    uint32_t exit_text = fixture_section(".exit.text", TEXT + 64, SHF_EXECINSTR, code + 64, 32);
+    fixture_section(".init.text", INIT, SHF_EXECINSTR, code, 32);
+    fixture_symbol("a", *ret_text, 0, 32, STB_LOCAL, STT_FUNC);
+    fixture_symbol("b", exit_text, 0, 32, STB_LOCAL, STT_FUNC);
+    fixture_symbol("c", *ret_text, 32, 32, STB_LOCAL, STT_FUNC);
+    return fixture_section("__mcount_loc", TABLE, 0, table, sizeof(table));
 }
 
-Test(x86_code, sorted_table_goes_back_to_the_order_of_objects)
+Test(x86_code, sorted_table_goes_back_to_the_order_of_the_compiler)
 {
-    uint8_t code[64], patchable[16], table[16];
-    memset(code, 0x90, sizeof(code));
-    memcpy(code, (const uint8_t[]){0x0f, 0x1f, 0x44, 0, 0}, 5);
-    memcpy(code + 32, code, 5);
-    put_le64(patchable, TEXT + 32); /* not sorted by the loader */
-    put_le64(patchable + 8, TEXT);
-    put_le64(table, TEXT);
-    put_le64(table + 8, TEXT + 32);
-    uint32_t text = fixture_text(code, sizeof(code));
+    const uint64_t order[] = {INIT, TEXT, TEXT + 32, TEXT + 64}; /* not sorted by the loader */
+    uint8_t patchable[32];
+    uint32_t text, index = make_calls(&text);
+    for (size_t i = 0; i < 4; i++)
+        put_le64(patchable + i * 8, order[i]);
     fixture_section("__patchable_function_entries", DATA, SHF_WRITE, patchable, sizeof(patchable));
-    uint32_t index = fixture_section("__mcount_loc", TABLE, 0, table, sizeof(table));
     fixture_restore();
-    expect_section(index, 0, R_X86_64_64, text, 32);
+    expect_section(index, 0, R_X86_64_64, text + 2, 0);
     expect_section(index, 8, R_X86_64_64, text, 0);
+    expect_section(index, 16, R_X86_64_64, text, 32);
+    expect_section(index, 24, R_X86_64_64, text + 1, 0);
     expect_no_doubt();
+}
+
+Test(x86_code, local_symbols_tell_where_functions_of_other_sections_were_written)
+{
+    uint32_t text, index = make_calls(&text);
+    fixture.module.exit = TEXT + 64;
+    fixture.module.init = INIT;
+    fixture_restore();
+    expect_section(index, 0, R_X86_64_64, text, 0);
+    expect_section(index, 8, R_X86_64_64, text + 2, 0); /* along with the exit function, nothing else being known */
+    expect_section(index, 16, R_X86_64_64, text + 1, 0);
+    expect_section(index, 24, R_X86_64_64, text, 32);
+}
+
+Test(x86_code, jumps_of_what_was_split_off_follow_those_of_the_rest)
+{
+    const uint64_t jumps[] = {TEXT, TEXT + 32, RODATA};
+    uint8_t code[64], table[48] = {0};
+    memset(code, 0x90, sizeof(code));
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t cold = fixture_section(".text.unlikely", RODATA, SHF_EXECINSTR, code, 32);
+    for (size_t i = 0; i < 3; i++)
+        put_le32(table + i * 16, (uint32_t)(jumps[i] - TABLE - i * 16));
+    uint32_t index = fixture_section("__jump_table", TABLE, 0, table, sizeof(table));
+    fixture_symbol("a", text, 0, 32, STB_LOCAL, STT_FUNC);
+    fixture_symbol("a.cold", cold, 0, 32, STB_LOCAL, STT_FUNC);
+    fixture_symbol("b", text, 32, 32, STB_LOCAL, STT_FUNC);
+    fixture_restore();
+    expect_section(index, 0, R_X86_64_PC32, text, 0);
+    expect_section(index, 16, R_X86_64_PC32, cold, 0);
+    expect_section(index, 32, R_X86_64_PC32, text, 32);
 }
 
 Test(x86_code, unwind_entry_of_an_end_belongs_to_what_ends)

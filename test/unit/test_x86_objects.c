@@ -252,6 +252,51 @@ Test(x86_objects, module_ends_in_the_object_that_it_begins_in)
     expect_order("14050230");
 }
 
+/* Two objects: the function `names[0]`, which the exit function calls; and two others. An init function is gone. */
+static void make_module_that_calls_in_exit(const char *const names[3])
+{
+    static const struct entry entries[] = {{TEXT, 1},        {TEXT + 0x20, 0}, {TEXT + 0x20, 2},     {TEXT + 0x40, 3},
+                                           {TEXT + 0x60, 0}, {UNLIKELY, 4},    {UNLIKELY + 0x10, 0}, {INIT, 5},
+                                           {INIT + 0x10, 0}};
+    const uint64_t returns[] = {TEXT + 1, TEXT + 0x41, UNLIKELY + 1};
+    uint8_t code[0x60];
+    memset(code, 0x90, sizeof(code));
+    uint32_t text = fixture_text(code, sizeof(code));
+    code[0] = 0xe8;
+    put_le32(code + 1, (uint32_t)(TEXT - UNLIKELY - 5));
+    uint32_t exit_text = fixture_section(".exit.text", UNLIKELY, SHF_EXECINSTR, code, 0x10);
+    fixture_symbol("cleanup_module", exit_text, 0, 0x10, STB_GLOBAL, STT_FUNC);
+    add_unwind(entries, sizeof(entries) / sizeof(*entries));
+    add_returns(returns, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        fixture_symbol(names[i], text, i * 0x20, 0x20, STB_GLOBAL, STT_FUNC);
+    uint32_t init = fixture_section(".init.text", INIT, SHF_EXECINSTR, code, 0x10);
+    free(fixture.draft.sections[init].data);
+    fixture.draft.sections[init].data = NULL;
+    fixture.draft.sections[init].in_memory = false;
+    fixture.module.exit = UNLIKELY;
+    fixture_restore();
+}
+
+Test(x86_objects, init_function_is_of_the_object_that_exit_undoes)
+{
+    make_module_that_calls_in_exit((const char *const[]){"foo_exit", "b", "c"});
+    expect_order("105023040");
+    expect_doubt("likely, not proven, for 1 of 2");
+}
+
+Test(x86_objects, what_a_kept_function_did_tells_nothing_of_init)
+{
+    make_module_that_calls_in_exit((const char *const[]){"foo_exit", "b", "foo_init"});
+    expect_order("102304050");
+}
+
+Test(x86_objects, what_exit_calls_for_other_reasons_tells_nothing_of_init)
+{
+    make_module_that_calls_in_exit((const char *const[]){"foo", "b", "c"});
+    expect_order("102304050");
+}
+
 Test(x86_objects, large_block_of_its_own_is_an_object_of_its_own)
 {
     /* After "a", tied to the piece, come "b", tied to nothing, and eight functions that are of one object. */
@@ -297,6 +342,30 @@ Test(x86_objects, newer_objtool_wrote_section_by_section)
     fixture.context.shapes.objtool_per_object = false;
     fixture_restore();
     expect_order("12304050");
+}
+
+Test(x86_objects, newest_linker_merged_what_objtool_saw_apart)
+{
+    const struct entry entries[] = {{TEXT, 1},        {TEXT + 0x20, 0}, {TEXT + 0x40, 2},
+                                    {TEXT + 0x60, 0}, {UNLIKELY, 3},    {UNLIKELY + 0x10, 0}};
+    const uint64_t returns[][3] = {{TEXT + 1, TEXT + 0x41, UNLIKELY + 1}, {TEXT + 1, UNLIKELY + 1, TEXT + 0x41}};
+    const char *const orders[] = {"102030", "103020"};
+    for (int last = 0; last < 2; last++) {
+        uint8_t code[0x60];
+        memset(code, 0x90, sizeof(code));
+        uint32_t text = fixture_text(code, sizeof(code));
+        fixture_section(".exit.text", UNLIKELY, SHF_EXECINSTR, code, 0x10);
+        add_unwind(entries, sizeof(entries) / sizeof(*entries));
+        add_returns(returns[last], 3);
+        fixture_symbol("a.cold", text, 0x40, 0x20, STB_LOCAL, STT_FUNC);
+        fixture_symbol("a", text, 0, 0x20, STB_GLOBAL, STT_FUNC);
+        fixture.context.shapes.objtool_per_object = false;
+        fixture.context.shapes.text_merged = true;
+        fixture_restore();
+        expect_order(orders[last]);
+        fixture_stop();
+        fixture_start();
+    }
 }
 
 Test(x86_objects, jump_over_what_the_linker_filled_keeps_its_relocation)

@@ -6,6 +6,7 @@
 #include "object/x86_64/ends.h"
 #include "object/x86_64/kin.h"
 #include "object/x86_64/pieces.h"
+#include "object/x86_64/undone.h"
 
 #define ROUNDS       4
 #define SECTIONS_MAX 64 /* after the choices of which all is narrowed again */
@@ -219,6 +220,7 @@ struct objects *objects_new(struct restore *r)
         objects->init = piece_of_hook(objects, false);
         objects->exit = piece_of_hook(objects, true);
         narrow(objects);
+        objects->likely = undone_narrow(r, text, &objects->ends, &objects->pieces);
         choose(objects);
     }
     free(unwind.entries);

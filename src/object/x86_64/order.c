@@ -1,7 +1,8 @@
 /*
  * order.c - the order on disk of tables that the loader sorts (RECONSTRUCT.md section 7). Per target section the
  * entries ascend on disk; how the sections' runs are interleaved is inferred: section by section where objtool wrote
- * the table for the whole module, object by object (objects.h) where it ran on objects, or the compiler wrote it.
+ * the table for the whole module, object by object (objects.h) where it ran on objects. What the linker merged into
+ * .text afterwards was a section of its own then: the tables of sites, which list section by section, tell its place.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,46 +37,33 @@ uint32_t *order_entries(struct entry_place *places, size_t count)
     return NULL;
 }
 
-bool patchable_read(struct restore *r, struct patchable *ret)
+/* Lowers *next to the section that table `name` lists first behind what is cold of .text; false when it lists none. */
+static bool find_behind_cold(struct restore *r, const char *name, uint32_t *next)
 {
     uint32_t index;
-    const struct draft_section *table = section_named(r, "__patchable_function_entries", &index);
-    *ret = (struct patchable){.count = table ? table->size / 8 : 0};
-    if (!table || ret->count == 0)
-        return false;
-    ret->sorted = calloc(ret->count, sizeof(*ret->sorted));
-    if (!ret->sorted) {
-        r->out_of_memory = true;
-        return false;
+    const struct draft_section *table = section_named(r, name, &index);
+    bool is_behind = false;
+    for (uint64_t at = 0; table && at + 4 <= table->size; at += 4) {
+        uint64_t address = table->address + at + (uint64_t)(int64_t)(int32_t)le32(table->data + at);
+        struct target target;
+        if (!target_find(r, address, 0, TARGET_TABLE | TARGET_LABEL, &target) || target.section == DRAFT_NONE)
+            continue;
+        if (target.section == r->cold_section && target.offset >= r->cold_start)
+            is_behind = true;
+        else if (is_behind && target.section != r->cold_section && target.section < *next)
+            *next = target.section;
     }
-    for (uint32_t i = 0; i < ret->count; i++)
-        ret->sorted[i] = (struct entry_place){le64(table->data + (uint64_t)i * 8), i, i};
-    qsort(ret->sorted, ret->count, sizeof(*ret->sorted), by_place);
-    return true;
+    return is_behind;
 }
 
-uint32_t patchable_position(const struct patchable *patchable, uint64_t address)
+uint32_t order_behind_cold(struct restore *r)
 {
-    size_t low = 0, high = patchable->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (patchable->sorted[middle].group <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low ? patchable->sorted[low - 1].index : 0;
-}
-
-uint64_t split_parent(const struct restore *r, uint64_t address)
-{
-    size_t next = place_from(r->places, r->place_count, address + 1);
-    const char *name = next ? r->draft->symbols[r->places[next - 1].symbol].name : "";
-    const char *suffix = strstr(name, ".cold");
-    for (size_t i = 0; suffix && i < r->place_count; i++) {
-        const char *other = r->draft->symbols[r->places[i].symbol].name;
-        if (strncmp(other, name, (size_t)(suffix - name)) == 0 && other[suffix - name] == '\0')
-            return r->places[i].address;
-    }
-    return address;
+    static const char *const tables[] = {".return_sites", ".call_sites"};
+    uint32_t next = DRAFT_NONE;
+    bool is_listed = false;
+    if (r->cold_section == DRAFT_NONE)
+        return DRAFT_NONE;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+        is_listed |= find_behind_cold(r, tables[i], &next);
+    return is_listed ? next : r->cold_section + 1;
 }

@@ -63,6 +63,7 @@ struct restore {
     size_t global_count;
     uint32_t cold_section;    /* section whose objects' .text.unlikely lies behind their .text, DRAFT_NONE if none */
     uint64_t cold_start;      /* offset where that begins */
+    uint32_t behind_cold;     /* section that objtool met next, DRAFT_NONE if none; by restore_tables() */
     uint32_t orc_section;     /* .orc_unwind if it has bytes, else DRAFT_NONE */
     bool *last_empty;         /* a section: something points to its end, where only an empty string can be */
     uint8_t **owned;          /* a section: one byte a byte that a patch rule restored; NULL where it has no code */

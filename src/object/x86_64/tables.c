@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "object/x86_64/emission.h"
 #include "object/x86_64/objects.h"
 #include "object/x86_64/sites.h"
 #include "object/x86_64/unwind.h"
@@ -21,11 +22,11 @@ static const struct table_shape shapes[] = {
     {".ibt_endbr_seal", 4, {{0, FIELD_LABEL, 0}}, ORDER_KEPT},
     {"__tracepoints_ptrs", 4, {{0, FIELD_NAME, 0}}, ORDER_KEPT},
     {"__kcfi_traps", 4, {{0, FIELD_LABEL, 0}}, ORDER_KEPT},
-    {"__mcount_loc", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_BY_ENTRY},
+    {"__mcount_loc", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_BY_CODE},
     {"__patchable_function_entries", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
     {"_ftrace_events", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
     {"_ftrace_eval_map", 8, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
-    {"__ex_table", 12, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 0}, {8, FIELD_HANDLER, 0}}, ORDER_BY_UNIT},
+    {"__ex_table", 12, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 0}, {8, FIELD_HANDLER, 0}}, ORDER_BY_CODE},
     {"__bug_table", 0, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 12}, {8, FIELD_LABEL, 16}}, ORDER_KEPT},
     {"__ksymtab", 12, {{0, FIELD_NAME, 0}, {4, FIELD_NAME, 0}, {8, FIELD_NAME, 0}}, ORDER_KEPT},
     {"__ksymtab_gpl", 12, {{0, FIELD_NAME, 0}, {4, FIELD_NAME, 0}, {8, FIELD_NAME, 0}}, ORDER_KEPT},
@@ -34,7 +35,7 @@ static const struct table_shape shapes[] = {
     {".altinstructions", 0, {{0, FIELD_LABEL, 0}, {4, FIELD_REPLACEMENT, 0}}, ORDER_KEPT},
     {".parainstructions", 16, {{0, FIELD_ADDRESS, 0}}, ORDER_KEPT},
     {".static_call_sites", 8, {{0, FIELD_LABEL, 0}, {4, FIELD_CALL_KEY, 0}}, ORDER_BY_PLACE},
-    {"__jump_table", 16, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 0}, {8, FIELD_JUMP_KEY, 0}}, ORDER_BY_UNIT},
+    {"__jump_table", 16, {{0, FIELD_LABEL, 0}, {4, FIELD_LABEL, 0}, {8, FIELD_JUMP_KEY, 0}}, ORDER_BY_CODE},
 };
 
 const struct table_shape *table_shape(const char *name)
@@ -237,6 +238,16 @@ static bool is_end_of_code(const struct restore *r, const struct table_shape *sh
     return shape->fields[0].kind == FIELD_ORC && unwind_is_double(r, index, count);
 }
 
+/* Rank of code in the order in which objtool met it. */
+static uint64_t rank_of_section(const struct restore *r, uint32_t index, uint64_t offset)
+{
+    if (r->objects)
+        return objects_rank(r->objects, index, offset);
+    if (is_same_part(r, index, offset, 0))
+        return UINT64_C(2) * index + 1;
+    return UINT64_C(2) * r->behind_cold;
+}
+
 /* By section, then offset, of what the first fields point to. */
 static void place_by_section(struct restore *r, const struct table_shape *shape, const struct field_place *first,
                              unsigned entry, struct entry_place *places, size_t count)
@@ -250,34 +261,33 @@ static void place_by_section(struct restore *r, const struct table_shape *shape,
         field.bytes = field.entry = first->entry + at;
         field.address += at;
         find_field(r, &field, shape->fields[0].kind, &found, &target);
-        places[i] = (struct entry_place){found ? target.section : DRAFT_NONE, found ? target.offset : i, i};
-        if (r->objects && found)
-            places[i].group = objects_rank(r->objects, target.section,
-                                           target.offset - (target.offset > 0 && is_end_of_code(r, shape, i, count)));
+        places[i] = (struct entry_place){UINT64_MAX, found ? target.offset : i, i};
+        if (found)
+            places[i].group = rank_of_section(
+                r, target.section, target.offset - (target.offset > 0 && is_end_of_code(r, shape, i, count)));
     }
 }
 
-/* By object, what was split off along with what it was split from. False when the order of objects is not known. */
-static bool place_by_unit(struct restore *r, const struct table_shape *shape, const struct field_place *first,
-                          unsigned entry, struct entry_place *places, size_t count)
+/* In the order in which the compiler wrote the code. False when an entry points to nothing that is known. */
+static bool place_by_emission(struct restore *r, const struct emission *emission, const struct table_shape *shape,
+                              const struct field_place *first, unsigned entry, struct entry_place *places, size_t count)
 {
-    struct patchable patchable;
-    if (!patchable_read(r, &patchable))
-        return false;
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *bytes = first->entry + (uint64_t)i * entry;
         uint64_t address = shape->fields[0].kind == FIELD_ADDRESS
                                ? le64(bytes)
                                : first->address + (uint64_t)i * entry + (uint64_t)(int64_t)(int32_t)le32(bytes);
-        places[i] = (struct entry_place){patchable_position(&patchable, split_parent(r, address)), address, i};
+        struct target target;
+        if (!target_find(r, address, 0, TARGET_TABLE | TARGET_LABEL, &target) || target.section == DRAFT_NONE)
+            return false;
+        places[i] = (struct entry_place){emission_rank(emission, target.section, target.offset), address, i};
     }
-    free(patchable.sorted);
     return true;
 }
 
 /* Order on disk of the table `copy` as in memory, NULL if it is the same. */
-static uint32_t *disk_order(struct restore *r, const struct table_shape *shape, uint32_t index, unsigned entry,
-                            const uint8_t *copy)
+static uint32_t *disk_order(struct restore *r, const struct emission *emission, const struct table_shape *shape,
+                            uint32_t index, unsigned entry, const uint8_t *copy)
 {
     struct draft_section *section = section_at(r, index);
     size_t count = section->size / entry;
@@ -289,17 +299,18 @@ static uint32_t *disk_order(struct restore *r, const struct table_shape *shape, 
         return NULL;
     }
     struct field_place first = {section, index, 0, 0, 0, copy, section->address, copy};
-    bool known = shape->order != ORDER_BY_PLACE && place_by_unit(r, shape, &first, entry, places, count);
-    if (!known && (shape->order != ORDER_BY_ENTRY || r->objects)) {
+    bool known = shape->order == ORDER_BY_PLACE;
+    if (known)
         place_by_section(r, shape, &first, entry, places, count);
-        known = true;
-    }
+    else if (emission)
+        known = place_by_emission(r, emission, shape, &first, entry, places, count);
     uint32_t *order = known ? order_entries(places, count) : NULL;
     free(places);
     return order;
 }
 
-static void restore_table(struct restore *r, const struct table_shape *shape, uint32_t index)
+static void restore_table(struct restore *r, const struct emission *emission, const struct table_shape *shape,
+                          uint32_t index)
 {
     struct draft_section *section = section_at(r, index);
     unsigned entry = entry_size(r, shape, section);
@@ -310,7 +321,7 @@ static void restore_table(struct restore *r, const struct table_shape *shape, ui
         return;
     }
     memcpy(copy, section->data, section->size);
-    uint32_t *order = disk_order(r, shape, index, entry, copy);
+    uint32_t *order = disk_order(r, emission, shape, index, entry, copy);
     uint64_t count = section->size / entry, rest = section->size % entry;
     for (uint64_t i = 0; i < count + (rest > 0); i++) {
         uint64_t from = (order && i < count ? order[i] : i) * entry;
@@ -339,17 +350,7 @@ static void restore_table(struct restore *r, const struct table_shape *shape, ui
     free(copy);
 }
 
-static void restore_kind(struct restore *r, bool by_unit)
-{
-    for (uint32_t i = 0; i < r->draft->section_count; i++) {
-        const struct draft_section *section = section_at(r, i);
-        const struct table_shape *shape = section->data && section->address ? table_shape(section->name) : NULL;
-        if (shape && (shape->order >= ORDER_BY_UNIT) == by_unit)
-            restore_table(r, shape, i);
-    }
-}
-
-/* First those whose order another table tells, as long as that one is untouched. */
+/* First the site tables are asked for the order of the others, as long as they are untouched. */
 void restore_tables(struct restore *r)
 {
     size_t likely = 0, pieces = r->objects ? objects_pieces(r->objects, &likely) : 0;
@@ -357,6 +358,13 @@ void restore_tables(struct restore *r)
         draft_doubt(r->draft,
                     "tables that the loader sorted: place on disk likely, not proven, for %zu of %zu pieces of code",
                     likely, pieces);
-    restore_kind(r, true);
-    restore_kind(r, false);
+    struct emission *emission = emission_new(r);
+    r->behind_cold = order_behind_cold(r);
+    for (uint32_t i = 0; i < r->draft->section_count; i++) {
+        const struct draft_section *section = section_at(r, i);
+        const struct table_shape *shape = section->data && section->address ? table_shape(section->name) : NULL;
+        if (shape)
+            restore_table(r, emission, shape, i);
+    }
+    emission_free(emission);
 }

@@ -24,8 +24,7 @@ enum table_order {
     ORDER_KEPT,     /* the loader leaves the table as it is */
     ORDER_BY_PLACE, /* sorted at load; on disk by object where that is known, section, then offset, of the first field
                      */
-    ORDER_BY_UNIT,  /* sorted too, but on disk object by object */
-    ORDER_BY_ENTRY, /* __mcount_loc: sorted too; on disk in the order of __patchable_function_entries, or of objects */
+    ORDER_BY_CODE,  /* sorted too, but on disk in the order in which the compiler wrote the code (emission.h) */
 };
 
 struct table_field {
@@ -63,21 +62,9 @@ struct entry_place {
 uint32_t *order_entries(struct entry_place *places, size_t count);
 
 /*
- * Positions of functions in __patchable_function_entries, which the loader does not sort: object by object, and so the
- * best there is to tell the order of objects.
+ * The section that objtool met next after what is cold of .text (cold_section); DRAFT_NONE when that was the last, or
+ * there is nothing cold. Needs untouched tables.
  */
-struct patchable {
-    struct entry_place *sorted; /* by address: group is the address, index the position */
-    size_t count;
-};
-
-/* False when the module has no such table, or without memory. The caller frees `sorted`. */
-bool patchable_read(struct restore *r, struct patchable *ret);
-
-/* Position of the function around `address`. */
-uint32_t patchable_position(const struct patchable *patchable, uint64_t address);
-
-/* Address of the function that the compiler split the code at `address` off from; `address` itself if from none. */
-uint64_t split_parent(const struct restore *r, uint64_t address);
+uint32_t order_behind_cold(struct restore *r);
 
 #endif
