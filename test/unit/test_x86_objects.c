@@ -297,6 +297,35 @@ Test(x86_objects, what_exit_calls_for_other_reasons_tells_nothing_of_init)
     expect_order("102304050");
 }
 
+Test(x86_objects, calls_of_freed_functions_follow_what_exit_undoes_where_the_linker_merged_code)
+{
+    const uint64_t calls[] = {TEXT, TEXT + 0x20, TEXT + 0x40, INIT}; /* as the loader sorted them */
+    uint8_t code[0x60], table[32];
+    memset(code, 0x90, sizeof(code));
+    uint32_t text = fixture_text(code, sizeof(code));
+    code[0] = 0xe8;
+    put_le32(code + 1, (uint32_t)(TEXT - UNLIKELY - 5));
+    uint32_t exit_text = fixture_section(".exit.text", UNLIKELY, SHF_EXECINSTR, code, 0x10);
+    uint32_t init = fixture_section(".init.text", INIT, SHF_EXECINSTR, code, 0x10);
+    free(fixture.draft.sections[init].data);
+    fixture.draft.sections[init].data = NULL;
+    fixture.draft.sections[init].in_memory = false;
+    for (size_t i = 0; i < 4; i++)
+        put_le64(table + i * 8, calls[i]);
+    uint32_t index = fixture_section("__mcount_loc", STRINGS, 0, table, sizeof(table));
+    fixture_symbol("cleanup_module", exit_text, 0, 0x10, STB_GLOBAL, STT_FUNC);
+    for (uint32_t i = 0; i < 3; i++)
+        fixture_symbol((const char *[]){"foo_exit", "b", "c"}[i], text, (uint64_t)i * 0x20, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture.module.exit = UNLIKELY;
+    fixture.context.shapes.text_merged = true;
+    fixture_restore();
+    expect_section(index, 0, R_X86_64_64, text, 0);
+    expect_section(index, 8, R_X86_64_64, init, 0);
+    expect_section(index, 16, R_X86_64_64, text, 0x20);
+    expect_section(index, 24, R_X86_64_64, text, 0x40);
+    expect_doubt("likely, not proven");
+}
+
 Test(x86_objects, large_block_of_its_own_is_an_object_of_its_own)
 {
     /* After "a", tied to the piece, come "b", tied to nothing, and eight functions that are of one object. */

@@ -236,7 +236,7 @@ void restore_code(struct restore *r)
         if (is_code(section_at(r, i)) && section_at(r, i)->address)
             sweep_section(r, &jumps, i);
     units_settle(r->units);
-    if (r->context->shapes.objtool_per_object)
+    if (r->context->shapes.objtool_per_object || r->context->shapes.text_merged)
         r->objects = objects_new(r);
     jumps_decide(r, &jumps);
 }

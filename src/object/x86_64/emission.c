@@ -12,6 +12,7 @@
 #define NEXT_SHIFT 24
 #define LAST       ((1u << NEXT_SHIFT) - 1)
 
+#define NEAR_MAX     64 /* symbols below an address among which its function is looked for */
 #define ENTRY_WITHIN 16 /* bytes from a function's start to where it calls the tracer */
 
 /* Where a function calls the tracer. */
@@ -61,14 +62,6 @@ static int by_address(const void *a, const void *b)
     return x->address < y->address ? -1 : x->address > y->address;
 }
 
-static bool is_freed(const struct restore *r, uint64_t address)
-{
-    for (size_t i = 0; i < r->init_count; i++)
-        if (address >= r->init[i].start && address < r->init[i].end)
-            return true;
-    return false;
-}
-
 /* What is not of .text comes before the next of the table that is. */
 static void rank_calls(struct emission *emission)
 {
@@ -83,13 +76,32 @@ static void rank_calls(struct emission *emission)
     }
 }
 
+/*
+ * Some linkers list the compiler's table section by section, which says nothing: then all that is of .text is in one
+ * run. So it may be by chance where only one function is elsewhere.
+ */
+static bool is_by_section(const struct restore *r, uint32_t text, const struct draft_section *table)
+{
+    const struct draft_section *code = section_at(r, text);
+    size_t runs = 0, others = 0;
+    bool was_text = false;
+    for (size_t i = 0; i < table->size / 8; i++) {
+        uint64_t address = le64(table->data + i * 8);
+        bool is_text = address - code->address < code->size;
+        runs += is_text && !was_text;
+        others += !is_text && freed_around(r, address);
+        was_text = is_text;
+    }
+    return runs == 1 && others > 1;
+}
+
 /* Kernels that merge .text.unlikely do the same to the sections of the compiler's table: no order is left there. */
 static bool read_calls(struct emission *emission)
 {
     struct restore *r = emission->r;
     uint32_t index;
     const struct draft_section *table = section_named(r, "__patchable_function_entries", &index);
-    emission->are_ranked = table && !r->context->shapes.text_merged;
+    emission->are_ranked = table && !r->context->shapes.text_merged && !is_by_section(r, emission->text, table);
     if (!emission->are_ranked)
         table = section_named(r, "__mcount_loc", &index);
     size_t count = table ? table->size / 8 : 0;
@@ -98,7 +110,7 @@ static bool read_calls(struct emission *emission)
         return false;
     for (size_t i = 0; i < count; i++) {
         uint64_t address = le64(table->data + i * 8);
-        if (emission->are_ranked || is_freed(r, address))
+        if (emission->are_ranked || freed_around(r, address))
             emission->calls[emission->call_count++].address = address;
     }
     if (emission->are_ranked)
@@ -158,7 +170,8 @@ static uint32_t symbol_of(const struct restore *r, uint32_t index, uint64_t offs
 {
     uint32_t ret = DRAFT_NONE;
     uint64_t address = section_at(r, index)->address + offset, start = 0;
-    for (size_t i = place_from(r->places, r->place_count, address + 1); i-- > 0;) {
+    size_t i = place_from(r->places, r->place_count, address + 1);
+    for (int near = 0; near < NEAR_MAX && i-- > 0; near++) {
         const struct draft_symbol *symbol = &r->draft->symbols[r->places[i].symbol];
         if (symbol->section != index || (ret != DRAFT_NONE && r->places[i].address != start))
             break;
@@ -232,7 +245,7 @@ static uint64_t rank_by_symbol(const struct emission *emission, uint32_t index, 
     uint32_t symbol = symbol_of(r, index, offset);
     uint64_t end = r->objects ? objects_rank(r->objects, index, offset) >> 32 : emission->count;
     if (symbol == DRAFT_NONE || ELF64_ST_BIND(r->draft->symbols[symbol].info) != STB_LOCAL ||
-        emission->next[symbol] > end)
+        (emission->next[symbol] > end && r->context->shapes.objtool_per_object))
         return rank_before(end, LAST);
     return rank_before(emission->next[symbol], UINT64_C(2) * symbol + !is_before);
 }

@@ -30,7 +30,8 @@ static bool tie_table(struct restore *r, const struct table_shape *shape, uint32
     for (uint64_t at = 0; entry && at + entry <= table->size; at += entry)
         for (const struct table_field *field = shape->fields; field->kind != FIELD_NONE; field++) {
             struct target target;
-            if (field->least > entry || !field_target(r, table, at + field->offset, field->kind, &target))
+            if (field->least > entry || !field_target(r, table, at + field->offset, field->kind, &target) ||
+                !units_is_ordered(r->units, target.section))
                 continue;
             if (!ties_add(ties, (struct tie_end){index, at}, units_end(r->units, target.section, target.offset)))
                 return false;
@@ -38,12 +39,25 @@ static bool tie_table(struct restore *r, const struct table_shape *shape, uint32
     return true;
 }
 
+/* Whether the entries of a table come in the order of objects. */
+static bool is_by_object(const struct restore *r, const struct table_shape *shape)
+{
+    static const char *const objtools[] = {".return_sites", ".retpoline_sites", ".call_sites", ".cfi_sites",
+                                           ".ibt_endbr_seal"};
+    if (shape->order != ORDER_KEPT || has_prefix(shape->name, "__k"))
+        return false;
+    for (size_t i = 0; i < sizeof(objtools) / sizeof(*objtools); i++)
+        if (strcmp(shape->name, objtools[i]) == 0)
+            return r->context->shapes.objtool_per_object;
+    return !r->context->shapes.text_merged || strcmp(shape->name, "__patchable_function_entries") != 0;
+}
+
 static bool tie_tables(struct restore *r, struct ties *ties)
 {
     for (uint32_t i = 0; i < r->draft->section_count; i++) {
         const struct draft_section *section = section_at(r, i);
         const struct table_shape *shape = section->data && section->address ? table_shape(section->name) : NULL;
-        if (shape && shape->order == ORDER_KEPT && !has_prefix(section->name, "__k") && !tie_table(r, shape, i, ties))
+        if (shape && is_by_object(r, shape) && !tie_table(r, shape, i, ties))
             return false;
     }
     return true;
@@ -112,7 +126,9 @@ static bool own_target(const struct restore *r, uint32_t index, const struct dra
     if (target.kind != DRAFT_TARGET_SECTION || target.index >= r->draft->section_count || target.addend + bias < 0)
         return false;
     const struct draft_section *section = section_at(r, target.index);
-    if (!is_strings(section) && (target.index == index || !is_code(section)))
+    if (!is_strings(section) && !is_code(section))
+        return false;
+    if (target.index == index && is_same_part(r, index, relocation->offset, (uint64_t)(target.addend + bias)))
         return false;
     *ret = units_end(r->units, target.index, (uint64_t)(target.addend + bias));
     return true;
@@ -169,7 +185,8 @@ static bool tie_data(struct restore *r, struct ties *ties)
     for (uint32_t i = 0; i < r->draft->section_count; i++) {
         const struct draft_section *section = section_at(r, i);
         bool is_constant = section->data && section->address && section->flags & SHF_ALLOC &&
-                           !(section->flags & (SHF_EXECINSTR | SHF_WRITE)) && !r->is_table[i];
+                           !(section->flags & (SHF_EXECINSTR | SHF_WRITE)) && !r->is_table[i] &&
+                           units_is_ordered(r->units, i);
         if (is_constant && !tie_pointers(r, i, ties))
             return false;
     }
@@ -227,7 +244,8 @@ static bool tie_tracepoints(struct restore *r, struct ties *ties)
 struct ties *kin_ties(struct restore *r, uint32_t text, uint32_t count)
 {
     struct ties *ties = ties_new(text, count);
-    if (ties && units_tell(r->units, ties) && tie_tables(r, ties) && tie_returns(r, text, ties) && tie_hooks(r, ties) &&
+    if (ties && units_tell(r->units, ties) && tie_tables(r, ties) &&
+        (!r->context->shapes.objtool_per_object || tie_returns(r, text, ties)) && tie_hooks(r, ties) &&
         tie_code(r, ties) && tie_data(r, ties) && tie_tracepoints(r, ties) && ties_settle(ties))
         return ties;
     ties_free(ties);

@@ -9,6 +9,7 @@
 #include "object/x86_64/undone.h"
 
 #define ROUNDS       4
+#define ROW_MAX      64
 #define SECTIONS_MAX 64 /* after the choices of which all is narrowed again */
 
 struct objects {
@@ -18,6 +19,7 @@ struct objects {
     struct pieces pieces;
     struct piece *init, *exit; /* with the functions that the module begins and ends with; NULL where it has none */
     size_t likely;
+    bool is_proof; /* where a piece lies, its object ends; not once places are chosen by too little */
 };
 
 /* ---- bounds ---- */
@@ -99,7 +101,7 @@ static void narrow_once(struct objects *objects)
             lower_high(objects, &items[i], items[i + 1].high - items[i + 1].is_apart);
         if (items[i].is_member)
             lower_high(objects, &items[i], ends->next_does[items[i].low]);
-        if (items[i].low == items[i].high)
+        if (items[i].low == items[i].high && objects->is_proof)
             ends->does[items[i].low] = true;
     }
     if (objects->init && objects->exit)
@@ -129,16 +131,17 @@ static unsigned chance_of_end(uint32_t functions, bool is_end_behind)
 
 /*
  * The gap where most is right when nothing decides. Where nothing tells objects apart there is one object. Where
- * nothing of the object's .text is known, it is an end in the middle. Otherwise it is the one before which half of the
- * objects would end.
+ * nothing of the object's .text is known, it is an end in the middle, or where the piece is the first of a row of `row`
+ * such ones, behind an equal part. Otherwise it is the one before which half of the objects would end.
  */
-static uint32_t likeliest(const struct objects *objects, const struct piece *piece, bool are_many)
+static uint32_t likeliest(const struct objects *objects, const struct piece *piece, uint32_t row, bool are_many)
 {
     const struct ends *ends = &objects->ends;
     if (!are_many)
         return piece->high;
     if (!piece->is_member) {
-        uint32_t middle = ends->next_does[piece->low + (piece->high - piece->low + 1) / 2];
+        const uint32_t *next = objects->r->context->shapes.text_merged ? ends->next_can : ends->next_does;
+        uint32_t middle = next[piece->low + (piece->high - piece->low + 1) / (row + 1)];
         return middle < piece->high ? middle : piece->high;
     }
     unsigned left = 1000; /* of 1000 objects, those that go on */
@@ -151,9 +154,21 @@ static uint32_t likeliest(const struct objects *objects, const struct piece *pie
     return piece->high;
 }
 
+/* How many pieces from number `index` on may share each other's places. */
+static uint32_t row_from(const struct objects *objects, size_t index)
+{
+    const struct piece *piece = &objects->pieces.items[index];
+    uint32_t count = 1;
+    for (size_t i = index + 1; i < objects->pieces.count && count < ROW_MAX && piece_has_before(&objects->pieces, i);
+         i++, count++)
+        if (piece[count].low == piece[count].high || piece[count].low >= piece->high || piece[count].is_member)
+            break;
+    return count;
+}
+
 static void choose(struct objects *objects)
 {
-    bool are_many = ends_are_many(&objects->ends);
+    bool are_many = ends_are_many(&objects->ends) || objects->r->context->shapes.text_merged;
     size_t sections = 0;
     for (size_t i = 0; i < objects->pieces.count; i++) {
         struct piece *piece = &objects->pieces.items[i];
@@ -163,8 +178,8 @@ static void choose(struct objects *objects)
             narrow(objects);
         if (piece->low == piece->high)
             continue;
-        piece->low = piece->high = likeliest(objects, piece, are_many);
-        objects->ends.does[piece->low] = true;
+        piece->low = piece->high = likeliest(objects, piece, row_from(objects, i), are_many);
+        objects->ends.does[piece->low] |= objects->is_proof;
         objects->likely++;
     }
     ends_index(&objects->ends);
@@ -180,6 +195,18 @@ static struct piece *piece_of_hook(struct objects *objects, bool is_exit)
     return pieces_at(&objects->pieces, target.section, target.offset);
 }
 
+/* Whether function number `function` of .text is the room before the next one. */
+static bool is_padding(const struct objects *objects, uint32_t function)
+{
+    const struct restore *r = objects->r;
+    size_t count;
+    const uint64_t *starts = units_functions(r->units, objects->text, &count);
+    uint64_t address = section_at(r, objects->text)->address + starts[function];
+    size_t place = place_from(r->places, r->place_count, address);
+    return place < r->place_count && r->places[place].address == address &&
+           has_prefix(r->draft->symbols[r->places[place].symbol].name, "__pfx_");
+}
+
 static bool bound(struct objects *objects)
 {
     struct ends *ends = &objects->ends;
@@ -187,39 +214,45 @@ static bool bound(struct objects *objects)
     if (!ties)
         return false;
     for (uint32_t gap = 1; gap < ends->count; gap++) {
-        ends->can[gap] = !ties_joined(ties, gap);
+        ends->can[gap] = !ties_joined(ties, gap) && !is_padding(objects, gap - 1);
         ends->does[gap] = ends->can[gap] && units_begins(objects->r->units, objects->text, gap);
     }
     ends_index(ends);
     bound_by_ties(objects, ties);
-    bound_by_returns(objects);
+    if (objects->r->context->shapes.objtool_per_object)
+        bound_by_returns(objects);
     ties_free(ties);
     return true;
 }
 
 struct objects *objects_new(struct restore *r)
 {
-    struct unwind unwind;
+    struct unwind unwind = {0};
     size_t count = 0;
     uint32_t text;
-    if (!r->units || !section_named(r, ".text", &text) || !units_are_named(r->units, text) || !unwind_read(r, &unwind))
+    bool is_merged = r->context->shapes.text_merged;
+    if (!r->units || !section_named(r, ".text", &text) || !units_are_named(r->units, text) ||
+        (!is_merged && !unwind_read(r, &unwind)))
         return NULL;
     units_functions(r->units, text, &count);
     struct objects *objects = calloc(1, sizeof(*objects));
     if (objects)
-        *objects = (struct objects){.r = r, .text = text};
+        *objects = (struct objects){.r = r, .text = text, .is_proof = true};
     bool ok = objects && ends_init(&objects->ends, (uint32_t)count) &&
-              pieces_find(r, text, (uint32_t)count, &unwind, &objects->pieces);
+              (is_merged ? pieces_of_functions(r, text, (uint32_t)count, &objects->pieces)
+                         : pieces_find(r, text, (uint32_t)count, &unwind, &objects->pieces));
     bool has_pieces = ok && objects->pieces.count > 0; /* without any all is in order */
     if (!ok || !has_pieces || !bound(objects)) {
         r->out_of_memory |= !ok || has_pieces;
         objects_free(objects);
         objects = NULL;
     } else {
-        pieces_join(&objects->pieces);
+        if (!is_merged)
+            pieces_join(&objects->pieces);
         objects->init = piece_of_hook(objects, false);
         objects->exit = piece_of_hook(objects, true);
         narrow(objects);
+        objects->is_proof = !is_merged;
         objects->likely = undone_narrow(r, text, &objects->ends, &objects->pieces);
         choose(objects);
     }
@@ -238,7 +271,7 @@ void objects_free(struct objects *objects)
 
 uint64_t objects_rank(const struct objects *objects, uint32_t index, uint64_t offset)
 {
-    if (index == objects->text)
+    if (index == objects->text && is_same_part(objects->r, index, offset, 0))
         return (units_end(objects->r->units, index, offset).place + 1) << 32;
     const struct piece *piece = pieces_at(&objects->pieces, index, offset);
     uint64_t gap = piece ? piece->low : objects->ends.count;
@@ -248,7 +281,7 @@ uint64_t objects_rank(const struct objects *objects, uint32_t index, uint64_t of
 enum kinship objects_compare(const struct objects *objects, uint32_t index, uint64_t a, uint64_t b)
 {
     const struct ends *ends = &objects->ends;
-    if (index != objects->text)
+    if (index != objects->text || !is_same_part(objects->r, index, a, 0) || !is_same_part(objects->r, index, b, 0))
         return KIN_UNKNOWN;
     uint64_t x = units_end(objects->r->units, index, a).place, y = units_end(objects->r->units, index, b).place;
     uint64_t first = x < y ? x : y, last = x < y ? y : x;

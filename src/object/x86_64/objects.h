@@ -1,8 +1,10 @@
 /*
  * objects.h - the order in which the linker joined the objects of a module, as far as code tells.
  *
- * In every object .text comes first. So what objtool wrote for an object's other code comes right after what it wrote
- * for the last of its functions in .text, and the order on disk is known once that is known for every piece (pieces.h).
+ * Where the linker merged .text.unlikely into .text, nothing tells where objects end, but for ties: the order is likely
+ * at best. Elsewhere, in every object .text comes first. So what objtool wrote for an object's other code comes right
+ * after what it wrote for the last of its functions in .text, and the order on disk is known once that is known for
+ * every piece (pieces.h).
  */
 #ifndef LKMFS_OBJECT_X86_64_OBJECTS_H
 #define LKMFS_OBJECT_X86_64_OBJECTS_H

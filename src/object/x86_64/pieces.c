@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/array.h"
+#include "base/cursor.h"
 #include "object/x86_64/units.h"
 
 static bool add(struct pieces *pieces, const struct piece *piece)
@@ -35,6 +36,15 @@ bool piece_has_before(const struct pieces *pieces, size_t index)
     return index > 0 && pieces->items[index - 1].section == pieces->items[index].section;
 }
 
+static void sort_pieces(struct pieces *pieces)
+{
+    struct piece *items = pieces->items;
+    if (pieces->count > 0)
+        qsort(items, pieces->count, sizeof(*items), by_place);
+    for (size_t i = 0; i < pieces->count; i++)
+        items[i].end = i + 1 < pieces->count && piece_has_before(pieces, i + 1) ? items[i + 1].start : UINT32_MAX;
+}
+
 bool pieces_find(const struct restore *r, uint32_t text, uint32_t function_count, const struct unwind *unwind,
                  struct pieces *ret)
 {
@@ -52,10 +62,53 @@ bool pieces_find(const struct restore *r, uint32_t text, uint32_t function_count
         if (!add(ret, &piece))
             return false;
     }
-    if (ret->count > 0)
-        qsort(ret->items, ret->count, sizeof(*ret->items), by_place);
-    for (size_t i = 0; i < ret->count; i++)
-        ret->items[i].end = i + 1 < ret->count && piece_has_before(ret, i + 1) ? ret->items[i + 1].start : UINT32_MAX;
+    sort_pieces(ret);
+    return true;
+}
+
+static bool add_functions(const struct restore *r, uint32_t part, uint32_t section, uint32_t function_count,
+                          struct pieces *ret)
+{
+    size_t count;
+    const uint64_t *starts = units_functions(r->units, part, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct piece piece = {.section = section, .start = starts[i], .high = function_count, .is_apart = i == 0};
+        if (!add(ret, &piece))
+            return false;
+    }
+    return true;
+}
+
+/* Of freed code only the calls of the tracer are left, one a function. */
+static bool add_freed(const struct restore *r, uint32_t function_count, struct pieces *ret)
+{
+    uint32_t index, last = DRAFT_NONE;
+    const struct draft_section *table = section_named(r, "__mcount_loc", &index);
+    for (size_t i = 0; table && i < table->size / 8; i++) {
+        uint64_t address = le64(table->data + i * 8);
+        const struct span *init = freed_around(r, address);
+        if (!init)
+            continue;
+        struct piece piece = {.section = init->section, .start = address - init->start, .high = function_count};
+        piece.is_apart = init->section != last;
+        last = init->section;
+        if (!add(ret, &piece))
+            return false;
+    }
+    return true;
+}
+
+bool pieces_of_functions(const struct restore *r, uint32_t text, uint32_t function_count, struct pieces *ret)
+{
+    *ret = (struct pieces){0};
+    for (uint32_t i = 0; i < r->draft->section_count; i++)
+        if (i != text && is_code(section_at(r, i)) && !add_functions(r, i, i, function_count, ret))
+            return false;
+    if (text == r->cold_section && !add_functions(r, (uint32_t)r->draft->section_count, text, function_count, ret))
+        return false;
+    if (!add_freed(r, function_count, ret))
+        return false;
+    sort_pieces(ret);
     return true;
 }
 

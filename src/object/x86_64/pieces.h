@@ -28,6 +28,9 @@ struct pieces {
 bool pieces_find(const struct restore *r, uint32_t text, uint32_t function_count, const struct unwind *unwind,
                  struct pieces *ret);
 
+/* Cuts it before every function, for want of such a table: where the linker merged code into .text that too. */
+bool pieces_of_functions(const struct restore *r, uint32_t text, uint32_t function_count, struct pieces *ret);
+
 /* The piece around `offset` of section `section`, NULL if there is none. */
 struct piece *pieces_at(const struct pieces *pieces, uint32_t section, uint64_t offset);
 

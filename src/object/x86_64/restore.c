@@ -182,6 +182,19 @@ uint32_t section_around(const struct restore *r, uint64_t address)
     return low && address < r->spans[low - 1].end ? r->spans[low - 1].section : DRAFT_NONE;
 }
 
+const struct span *freed_around(const struct restore *r, uint64_t address)
+{
+    size_t low = 0, high = r->init_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (r->init[middle].start <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low && address < r->init[low - 1].end ? &r->init[low - 1] : NULL;
+}
+
 size_t place_from(const struct place *places, size_t count, uint64_t address)
 {
     size_t low = 0, high = count;

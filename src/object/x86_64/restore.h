@@ -95,6 +95,9 @@ static inline bool is_code(const struct draft_section *section)
 /* The section whose bytes lie at `address`, DRAFT_NONE if there is none. Its end is outside. */
 uint32_t section_around(const struct restore *r, uint64_t address);
 
+/* The freed .init section that held `address`, NULL if none did. */
+const struct span *freed_around(const struct restore *r, uint64_t address);
+
 /* Whether code at two offsets of section `index` lay in one section of the objects (see cold_start). */
 static inline bool is_same_part(const struct restore *r, uint32_t index, uint64_t a, uint64_t b)
 {

@@ -241,7 +241,7 @@ static bool is_end_of_code(const struct restore *r, const struct table_shape *sh
 /* Rank of code in the order in which objtool met it. */
 static uint64_t rank_of_section(const struct restore *r, uint32_t index, uint64_t offset)
 {
-    if (r->objects)
+    if (r->objects && r->context->shapes.objtool_per_object)
         return objects_rank(r->objects, index, offset);
     if (is_same_part(r, index, offset, 0))
         return UINT64_C(2) * index + 1;

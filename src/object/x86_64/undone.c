@@ -87,6 +87,12 @@ static int by_certainty(const void *a, const void *b)
     return x->low < y->low ? -1 : x->low > y->low;
 }
 
+/* The last gap where the object may end whose function is before gap `next`; where no ends are known, the first. */
+static uint32_t last_end(const struct restore *r, const struct ends *ends, uint64_t next)
+{
+    return r->context->shapes.text_merged ? ends->next_can[next] : ends->next_does[next];
+}
+
 /* Fills `ret` with one a function; returns how many. */
 static size_t find_undone(struct restore *r, uint32_t text, const struct ends *ends, const struct pieces *pieces,
                           struct undone ret[UNDONE_MAX])
@@ -97,17 +103,19 @@ static size_t find_undone(struct restore *r, uint32_t text, const struct ends *e
         return 0;
     const struct draft_section *section = section_at(r, hook.section);
     uint64_t function = units_end(r->units, hook.section, hook.offset).place;
-    for (size_t i = 0; i < section->relocation_count && count < UNDONE_MAX; i++) {
+    for (size_t i = 0, calls = 0; i < section->relocation_count && calls < UNDONE_MAX; i++) {
         struct tie_end callee;
         bool is_weak;
         if (units_end(r->units, hook.section, section->relocations[i].offset).place != function ||
-            !find_callee(r, &section->relocations[i], &callee) ||
-            !is_undoing(r, section_at(r, callee.line)->address + callee.place, &is_weak))
+            !find_callee(r, &section->relocations[i], &callee))
+            continue;
+        calls++;
+        if (!is_undoing(r, section_at(r, callee.line)->address + callee.place, &is_weak))
             continue;
         struct piece *piece = pieces_at(pieces, callee.line, callee.place);
         uint64_t next = units_end(r->units, callee.line, callee.place).place + 1;
-        if (callee.line == text)
-            ret[count++] = (struct undone){is_weak, ends->next_can[next], ends->next_does[next], true, NULL};
+        if (callee.line == text && is_same_part(r, text, callee.place, 0))
+            ret[count++] = (struct undone){is_weak, ends->next_can[next], last_end(r, ends, next), true, NULL};
         else if (piece)
             ret[count++] = (struct undone){is_weak, piece->low, piece->high, piece->is_member, piece};
     }
@@ -118,24 +126,38 @@ static size_t find_undone(struct restore *r, uint32_t text, const struct ends *e
 
 /* ---- pieces ---- */
 
-/* Twice the distance between the middles of two spans of gaps. */
-static uint64_t distance(const struct undone *undone, const struct piece *piece)
+static bool is_like(const struct piece *a, const struct piece *b)
 {
-    uint64_t a = (uint64_t)undone->low + undone->high, b = (uint64_t)piece->low + piece->high;
-    return a < b ? b - a : a - b;
+    return a->section == b->section && a->low == b->low && a->high == b->high;
+}
+
+/* Where each piece is expected: those that share all their places are taken to be spread evenly. */
+static void expect(const struct pieces *pieces, uint32_t *ret)
+{
+    for (size_t first = 0, last; first < pieces->count; first = last + 1) {
+        const struct piece *piece = &pieces->items[first];
+        for (last = first; last + 1 < pieces->count && is_like(piece, &pieces->items[last + 1]);)
+            last++;
+        for (size_t i = first; i <= last; i++)
+            ret[i] =
+                piece->low + (uint32_t)((uint64_t)(piece->high - piece->low) * (i - first + 1) / (last - first + 2));
+    }
 }
 
 /* The piece of .init.text that is most likely of the object, NULL if none can be. */
 static struct piece *nearest(const struct restore *r, const struct undone *undone, const struct pieces *pieces,
-                             const bool *is_taken)
+                             const uint32_t *expected, const bool *is_taken)
 {
     struct piece *best = NULL;
+    uint32_t middle = undone->low + (undone->high - undone->low) / 2, least = UINT32_MAX;
     for (size_t i = 0; i < pieces->count; i++) {
         struct piece *piece = &pieces->items[i];
-        bool can_be = !is_taken[i] && piece->low <= undone->high && piece->high >= undone->low &&
-                      strcmp(section_at(r, piece->section)->name, ".init.text") == 0;
-        if (can_be && (!best || distance(undone, piece) < distance(undone, best)))
+        uint32_t distance = expected[i] < middle ? middle - expected[i] : expected[i] - middle;
+        bool can_be = !is_taken[i] && piece->low <= undone->high && piece->high >= undone->low;
+        if (can_be && distance < least && strcmp(section_at(r, piece->section)->name, ".init.text") == 0) {
+            least = distance;
             best = piece;
+        }
     }
     return best;
 }
@@ -165,10 +187,14 @@ size_t undone_narrow(struct restore *r, uint32_t text, const struct ends *ends, 
 {
     struct undone undone[UNDONE_MAX];
     size_t count = find_undone(r, text, ends, pieces, undone), settled = 0;
-    bool *is_taken = calloc(pieces->count + 1, sizeof(bool));
-    r->out_of_memory |= !is_taken;
-    for (size_t i = 0; is_taken && i < count; i++) {
-        struct piece *piece = is_repeated(undone, i) ? NULL : nearest(r, &undone[i], pieces, is_taken);
+    bool *is_taken = calloc(pieces->count + 1, sizeof(*is_taken));
+    uint32_t *expected = calloc(pieces->count + 1, sizeof(*expected));
+    bool ok = is_taken && expected;
+    r->out_of_memory |= !ok;
+    if (ok)
+        expect(pieces, expected);
+    for (size_t i = 0; ok && i < count; i++) {
+        struct piece *piece = is_repeated(undone, i) ? NULL : nearest(r, &undone[i], pieces, expected, is_taken);
         if (!piece)
             continue;
         is_taken[piece - pieces->items] = true;
@@ -177,5 +203,6 @@ size_t undone_narrow(struct restore *r, uint32_t text, const struct ends *ends, 
             settled += meet(undone[i].piece, piece->low, piece->high, piece->is_member);
     }
     free(is_taken);
+    free(expected);
     return settled;
 }

@@ -157,7 +157,7 @@ static void link_functions(struct units *units)
 }
 
 /* Kernels that merge .text.unlikely do the same to .rodata.*, .data.* and .bss.*: no order of objects is left there. */
-static bool is_ordered(const struct units *units, uint32_t part)
+bool units_is_ordered(const struct units *units, uint32_t part)
 {
     static const char *const merged[] = {".rodata", ".data", ".bss"};
     if (!units->r->context->shapes.text_merged || part + 1 == units->part_count)
@@ -177,7 +177,7 @@ static void bind_disordered(struct units *units)
     uint32_t *place = calloc(count + 1, sizeof(*place));
     for (uint32_t part = 0; highest && place && part < units->part_count; part++) {
         size_t seen = 0;
-        for (size_t i = 0; is_ordered(units, part) && i < draft->symbol_count; i++) {
+        for (size_t i = 0; units_is_ordered(units, part) && i < draft->symbol_count; i++) {
             uint64_t value = draft->symbols[i].value;
             if (units->symbol_place[i] == DRAFT_NONE || part_of(units, draft->symbols[i].section, value) != part)
                 continue;
@@ -428,7 +428,7 @@ static bool tell_data(const struct units *units, struct ties *ties)
     for (size_t i = 0; i < draft->symbol_count; i++) {
         const struct draft_symbol *symbol = &draft->symbols[i];
         if (units->symbol_place[i] == DRAFT_NONE || symbol->size == 0 || units->starts[symbol->section] ||
-            !is_ordered(units, symbol->section))
+            !units_is_ordered(units, symbol->section))
             continue;
         if (!ties_add(ties, (struct tie_end){units->part_count, units->symbol_place[i]},
                       (struct tie_end){symbol->section, symbol->value}))

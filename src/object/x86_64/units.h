@@ -45,6 +45,9 @@ enum kinship units_compare(struct units *units, uint32_t index, uint64_t a, uint
 /* Whether an object was said to begin with function number `function`. */
 bool units_begins(const struct units *units, uint32_t index, uint32_t function);
 
+/* Whether what lies in the section comes in the order of objects. */
+bool units_is_ordered(const struct units *units, uint32_t index);
+
 /* Whether functions of the section have symbols. */
 bool units_are_named(const struct units *units, uint32_t index);
 
