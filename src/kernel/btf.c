@@ -23,6 +23,7 @@ struct btf_types {
     uint32_t *structs; /* type ids by name: open addressing, 0 for free */
     size_t mask;
     uint64_t seed;
+    bool names_torn; /* a name begins in the middle of a string, which is of another page */
 };
 
 /* Name of a struct in the index, which holds none without. */
@@ -47,6 +48,7 @@ static bool index_structs(struct btf_types *self)
         const char *name = btf_is_struct(type) ? btf__name_by_offset(self->btf, type->name_off) : NULL;
         if (!name || !*name)
             continue;
+        self->names_torn |= *btf__name_by_offset(self->btf, type->name_off - 1) != 0;
         size_t slot = hash_name(name, self->seed) & self->mask;
         while (self->structs[slot] && strcmp(struct_name(self, self->structs[slot]), name) != 0)
             slot = (slot + 1) & self->mask;
@@ -269,7 +271,7 @@ bool types_from_btf(const struct segment *segment, size_t offset, const struct b
     }
     types->source = &btf_source;
     types->self = self;
-    types->names_lost = btf_section_misses(&section, section.strings, section.strings_size);
+    types->names_lost = self->names_torn || btf_section_misses(&section, section.strings, section.strings_size);
     (void)snprintf(types->description, sizeof(types->description), "BTF in the image at 0x%llx, %zu bytes", address,
                    types->btf_size);
     *ret = types;

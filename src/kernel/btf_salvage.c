@@ -101,9 +101,9 @@ static void put_type(struct btf_salvage *salvage, const uint8_t *type, uint32_t 
 static void put_all(const struct btf_section *section, const struct btf_index *index, struct btf_salvage *ret)
 {
     /* Where the type is by what stands before it; the index is an array in memory, and may miss pages, too. */
-    uint32_t expected = 0, last = 0;
+    uint32_t expected = 0, last = 0, whole_end = 0;
     struct btf_salvage whole = *ret; /* up to the last that is not lost: behind the array is other memory */
-    for (size_t id = 1; id < index->count && expected != section->types_size; id++) {
+    for (size_t id = 1; id < index->count && whole_end != section->types_size; id++) {
         uint32_t at = indexed(section, index, id, last);
         if (at == UNKNOWN)
             at = expected;
@@ -114,10 +114,13 @@ static void put_all(const struct btf_section *section, const struct btf_index *i
         put_type(ret, size ? section->types + at : NULL, size);
         expected = size ? at + size : UNKNOWN;
         last = at == UNKNOWN ? last : at;
-        if (size)
+        if (size) {
             whole = *ret;
+            whole_end = expected;
+        }
     }
     *ret = whole;
+    ret->lost += (section->types_size - whole_end) / BTF_TYPE_SIZE;
 }
 
 bool btf_salvage(const struct btf_section *section, const struct btf_index *index, struct btf_salvage *ret)

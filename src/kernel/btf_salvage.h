@@ -18,7 +18,7 @@ struct btf_index {
 struct btf_salvage {
     uint8_t *types;      /* for the caller to free: a forward declaration without a name for each type that is lost */
     uint32_t types_size; /* bytes */
-    size_t count, lost;  /* types */
+    size_t count, lost;  /* types; `lost` counts as many behind the last that is whole as there is room for */
 };
 
 /* False when more than half of the types is lost, or without memory (ret->types is NULL then, and `count` 0). */

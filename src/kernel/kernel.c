@@ -244,9 +244,10 @@ static void log_losses(const struct lkmfs_kernel *kernel, struct lkmfs_log *log)
                       "kernel does not have may be of one of them",
                       types);
     if (kernel->types->names_lost)
-        lkmfs_log_add(log, LKMFS_LOG_DOUBT,
-                      "types: some names are lost, on pages that are missing; what lkmfs takes for a field that this "
-                      "kernel does not have may have one of them");
+        lkmfs_log_add(
+            log, LKMFS_LOG_DOUBT,
+            "types: some names are lost, on pages that are missing or torn; what lkmfs takes for a field that this "
+            "kernel does not have may have one of them");
 }
 
 static bool kernel_find(const struct lkmfs_image *image, const struct lkmfs_kernel_options *options,

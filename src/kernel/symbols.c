@@ -64,8 +64,8 @@ static uint64_t address_at(const struct segment *segment, const struct placement
 
 #define LOST UINT64_MAX /* for an address that nothing can lie at */
 #define PAGE 4096
-/* So many symbols never share an address; those of a page of zeros do, but for self-relative ones. */
-#define ALIASES_MAX 16
+/* Symbols that can stand for the very first address. */
+#define ZEROS_MAX 16
 
 /* Self-relative offsets of pages that are missing from the image are zero: they lead back to where they stand. */
 static bool points_to_itself(const struct segment *segment, const struct placement *place, size_t count,
@@ -131,19 +131,21 @@ static bool choose_placement(const struct segment *segment, const struct kallsym
     return best >= 500;
 }
 
+static bool all_zero(const uint8_t *bytes, size_t size)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
 /*
- * Whether entries `first` to `end` can be what the kernel's build wrote: addresses ascend in every kernel. Those on a
- * page that is missing or another page's do not.
+ * Whether entries `first` to `end`, of `width` bytes, can be what the kernel's build wrote: addresses ascend in every
+ * kernel. Those on a page that is another's do not, and those on one that is missing are zero.
  */
-static bool addresses_fit(const struct segment *segment, const struct placement *place, size_t count, size_t first,
-                          size_t end, const uint64_t *addresses)
+static bool addresses_fit(const uint8_t *table, size_t width, size_t first, size_t end, const uint64_t *addresses)
 {
     for (size_t i = first + 1; i < end; i++)
         if (addresses[i] < addresses[i - 1])
             return false;
-    return (end - first <= ALIASES_MAX || addresses[end - 1] > addresses[first]) &&
-           !(points_to_itself(segment, place, count, addresses[first]) &&
-             points_to_itself(segment, place, count, addresses[end - 1]));
+    return end - first <= ZEROS_MAX || !all_zero(table + first * width, (end - first) * width);
 }
 
 /* Writes the `count` addresses, LOST for those of pages that do not fit. */
@@ -155,7 +157,7 @@ static void read_addresses(const struct segment *segment, size_t count, const st
         end = min_u64(count, first + (left + width - 1) / width);
         for (size_t i = first; i < end; i++)
             ret[i] = address_at(segment, place, i);
-        if (!addresses_fit(segment, place, count, first, end, ret))
+        if (!addresses_fit(segment->bytes + place->table, width, first, end, ret))
             memset(ret + first, 0xff, (end - first) * sizeof(*ret));
     }
 }

@@ -23,7 +23,7 @@ struct lkmfs_types {
     size_t btf_size;
     uint8_t *btf_copy; /* owned; NULL where the source holds the section */
     size_t lost;       /* types that were on pages that are missing or torn */
-    bool names_lost;   /* some names were on missing pages: of what has them nothing is known */
+    bool names_lost;   /* some names were on such pages: of what has them nothing is known */
 };
 
 /*

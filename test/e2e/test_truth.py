@@ -72,6 +72,8 @@ def test_kernel(env: Environment, image: Image) -> None:
     problems.equal("banner", info["banner"], truth.version)
     problems.equal("/kernel/version", env.output("cat", image.raw, "kernel/version").decode().strip(), truth.version)
     btf = env.output("cat", image.raw, "kernel/btf")
+    log = env.output("cat", image.raw, "log.txt").decode()
+    problems.equal("doubts in log.txt", [line for line in log.splitlines() if "doubt" in line], [])
     problems.check(btf[:4] == b"\x9f\xeb\x01\x00" and len(btf) > 1 << 20, f"/kernel/btf is {len(btf)} bytes")
     problems.finish()
 

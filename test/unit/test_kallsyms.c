@@ -193,6 +193,27 @@ Test(kallsyms, nearest_when_not_ascending)
     synth_segment_free(&s);
 }
 
+/* As the 7,000 names of empty name spaces of exports do in 5.10. */
+Test(kallsyms, thousands_share_an_address)
+{
+    enum { MANY = 6000 };
+    for (size_t f = 0; f < synth_kallsyms_format_count; f++) {
+        struct synth_segment s;
+        struct synth_bytes tables = {0};
+        synth_segment_init(&s, &synth_kallsyms_formats[f], MANY, 0, 0);
+        for (size_t i = 1000; i < 3300; i++)
+            s.symbols[i].address = s.symbols[1000].address;
+        (void)synth_kallsyms(&tables, SYNTH_IMAGE_START + 0x800000, s.format, s.symbols, s.count);
+        synth_bytes_free(&s.bytes);
+        s.bytes = tables;
+        struct lkmfs_symbols *symbols = decode(&s);
+        cr_assert_eq(symbols_lost(symbols), 0, "%s", s.format->kernels);
+        cr_assert_eq(lkmfs_symbols_count(symbols), MANY);
+        symbols_free(symbols);
+        synth_segment_free(&s);
+    }
+}
+
 Test(kallsyms, free_accepts_null)
 {
     symbols_free(NULL);

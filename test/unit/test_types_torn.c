@@ -98,6 +98,20 @@ Test(types_torn, each_page, .timeout = 60)
     }
 }
 
+/* Names of another time: libbpf takes any. */
+Test(types_torn, strings_of_another_page)
+{
+    struct torn torn;
+    struct lkmfs_error err = {0};
+    torn_init(&torn, SYNTH_6_1);
+    memset(torn.bytes.bytes + torn.bytes.size - 0x200, 'x', 0x180);
+    struct lkmfs_types *types = salvage(&torn, NULL, &err);
+    cr_assert_not_null(types, "%s", err.message);
+    cr_assert(types->names_lost);
+    types_free(types);
+    torn_free(&torn);
+}
+
 /* The index is memory as well: where a page of it is missing, one type leads to the next. */
 Test(types_torn, page_of_the_index)
 {
@@ -147,6 +161,30 @@ Test(types_torn, index_of_no_meaning)
         memset(torn.bytes.bytes + 24, 0, PAGE);
         cr_assert_null(salvage(&torn, &torn.index, &err), "0x%llx", (unsigned long long)values[v]);
         cr_assert_eq(err.code, LKMFS_ERROR_NOT_FOUND);
+    }
+    torn_free(&torn);
+}
+
+/* Without the index nothing is known of what lies behind a torn page, and it is said how much that is. */
+Test(types_torn, no_index)
+{
+    struct torn torn;
+    torn_init(&torn, SYNTH_6_1);
+    memset(torn.addresses, 0, torn.index.count * sizeof(*torn.addresses));
+    for (size_t at = PAGE; at + PAGE <= torn.bytes.size - PAGE; at += 2 * PAGE) {
+        struct lkmfs_error err = {0};
+        uint8_t page[PAGE];
+        memcpy(page, torn.bytes.bytes + at, PAGE);
+        memset(torn.bytes.bytes + at, 0xa5, PAGE);
+        struct lkmfs_types *types = salvage(&torn, &torn.index, &err);
+        memcpy(torn.bytes.bytes + at, page, PAGE);
+        if (at < torn.bytes.size / 3)
+            cr_assert_null(types, "page 0x%zx", at);
+        if (!types)
+            continue;
+        cr_assert_gt(types->lost, 0, "page 0x%zx", at);
+        (void)fields_lost(&torn, types);
+        types_free(types);
     }
     torn_free(&torn);
 }
