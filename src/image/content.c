@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/overflow.h"
+#include "base/zeros.h"
 
 #define SAMPLE_SIZE 4096
 
@@ -26,11 +27,6 @@ static bool is_text(const uint8_t *bytes, size_t size)
     return true;
 }
 
-static bool is_zeros(const uint8_t *bytes, size_t size)
-{
-    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
-}
-
 enum image_content image_content_judge(struct image_file *file)
 {
     uint8_t sample[SAMPLE_SIZE];
@@ -48,7 +44,7 @@ enum image_content image_content_judge(struct image_file *file)
         if (got == 0) /* unreadable: not for this to judge */
             return IMAGE_CONTENT_OTHER;
         text = text && is_text(sample, got);
-        zeros = zeros && is_zeros(sample, got);
+        zeros = zeros && is_all_zero(sample, got);
     }
     if (text)
         return IMAGE_CONTENT_TEXT;

@@ -5,6 +5,7 @@
 #include "base/bulk.h"
 #include "base/cursor.h"
 #include "base/overflow.h"
+#include "base/zeros.h"
 
 #define MAGIC       0xeb9f
 #define SECTION_MIN 0x10000
@@ -63,17 +64,12 @@ uint8_t *btf_section_plain(const struct btf_section *section, const uint8_t *typ
     return plain;
 }
 
-static bool all_zero(const uint8_t *bytes, uint64_t size)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
-}
-
 bool btf_section_misses(const struct btf_section *section, const uint8_t *bytes, uint32_t size)
 {
     uint64_t end = section->address + section->size, at = section->address + (uint64_t)(bytes - section->bytes);
     for (uint64_t page = at & ~(uint64_t)(PAGE - 1); page < at + size; page += PAGE) {
         uint64_t from = max_u64(page, section->address), to = min_u64(page + PAGE, end);
-        if (to - from >= ZEROS_MIN && all_zero(section->bytes + (from - section->address), to - from))
+        if (to - from >= ZEROS_MIN && is_all_zero(section->bytes + (from - section->address), to - from))
             return true;
     }
     return false;

@@ -8,6 +8,7 @@
 #include "base/cursor.h"
 #include "base/hash.h"
 #include "base/overflow.h"
+#include "base/zeros.h"
 #include "kernel/kallsyms.h"
 
 #define NAME_MAX_BYTES 512 /* KSYM_NAME_LEN since 6.1; 128 before */
@@ -131,11 +132,6 @@ static bool choose_placement(const struct segment *segment, const struct kallsym
     return best >= 500;
 }
 
-static bool all_zero(const uint8_t *bytes, size_t size)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
-}
-
 /*
  * Whether entries `first` to `end`, of `width` bytes, can be what the kernel's build wrote: addresses ascend in every
  * kernel. Those on a page that is another's do not, and those on one that is missing are zero.
@@ -145,7 +141,7 @@ static bool addresses_fit(const uint8_t *table, size_t width, size_t first, size
     for (size_t i = first + 1; i < end; i++)
         if (addresses[i] < addresses[i - 1])
             return false;
-    return end - first <= ZEROS_MAX || !all_zero(table + first * width, (end - first) * width);
+    return end - first <= ZEROS_MAX || !is_all_zero(table + first * width, (end - first) * width);
 }
 
 /* Writes the `count` addresses, LOST for those of pages that do not fit. */

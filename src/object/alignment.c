@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/overflow.h"
+#include "base/zeros.h"
 #include "object/code_align.h"
 #include "object/layout.h"
 
@@ -17,15 +18,6 @@
 static uint64_t lowest_bit(uint64_t value)
 {
     return value ? min_u64(value & -value, PAGE) : PAGE;
-}
-
-static bool all_zero(const uint8_t *bytes, uint64_t size)
-{
-    for (uint64_t i = 0; i < size; i++) {
-        if (bytes[i])
-            return false;
-    }
-    return true;
 }
 
 /* Called for each stretch of a section that no symbol covers, up to the next symbol with a size or the end. */
@@ -72,7 +64,7 @@ static uint64_t gaps_align(const struct layout *layout, uint32_t index, bool has
     struct gap gap;
     for (size_t at = 0; view->bytes && next_gap(layout, index, &at, &covered, &gap);) {
         uint64_t size = gap.end - gap.start;
-        bool empty = zeroed || all_zero(view->bytes + gap.start, size);
+        bool empty = zeroed || is_all_zero(view->bytes + gap.start, size);
         if (empty && gap.start > 0 && size >= 32 && gap.next_size >= 32 && gap.end % 64 == 0)
             return 64;
         if (!empty && has_unnamed)
