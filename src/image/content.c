@@ -1,7 +1,5 @@
 #include "image/content.h"
 
-#include <string.h>
-
 #include "base/overflow.h"
 #include "base/zeros.h"
 
