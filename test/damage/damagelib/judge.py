@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -58,8 +57,9 @@ class Verdict:
 def _run(command: Sequence[str | Path]) -> Ran:
     """Runs lkmfs within its limits; what it printed goes to files, as pipes would need a reader."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        resource.prlimit(child.pid, resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+        # Set before it starts: of a process that has given up its rights, the limits may be out of reach.
+        limited = ["prlimit", f"--cpu={CPU_SECONDS}:{CPU_SECONDS + 1}", *command]
+        child = subprocess.Popen(limited, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         timer = threading.Timer(WALL_SECONDS, child.kill)
         timer.start()
         _, status, used = os.wait4(child.pid, 0)
