@@ -51,7 +51,7 @@ bool cache_hold(struct cache *cache, size_t unit, unsigned part, const uint8_t *
                 struct lkmfs_error *err);
 void cache_drop(struct cache *cache, size_t unit, unsigned part);
 
-/* How well it serves: hits are holds - makes. */
+/* How well it serves: of the holds, all were hits but the makes that did not fail. */
 struct cache_use {
     uint64_t bytes; /* in memory now */
     uint64_t holds; /* parts asked for */

@@ -9,6 +9,7 @@
 #include "base/overflow.h"
 
 #define MEMBER_SIZE 12 /* struct btf_member */
+#define PAGE        4096
 
 /* Bytes of a type with so many members, 0 for a kind that there is not. */
 static uint64_t type_size(uint32_t info)
@@ -57,17 +58,30 @@ static bool members_fit(const struct btf_section *section, const struct btf_inde
     return true;
 }
 
-/* Bytes of the type at `at`, an offset among the types; 0 when it is lost. */
-static uint32_t whole_type(const struct btf_section *section, const struct btf_index *index, uint32_t at)
+/* Whether the type goes on on a page that is missing; one that begins there is of no kind. */
+static bool is_cut(const struct btf_section *section, uint32_t at, uint32_t size)
+{
+    uint64_t address = section->address + section->header + at;
+    uint32_t here = PAGE - (uint32_t)(address % PAGE);
+    return size > here && btf_section_misses(section, section->types + at + here, size - here);
+}
+
+/*
+ * Bytes of the type at `at`, an offset among the types; 0 when it is lost. What is looked at is taken off *work: a
+ * forged index can lead to the same bytes again and again.
+ */
+static uint32_t whole_type(const struct btf_section *section, const struct btf_index *index, uint32_t at,
+                           uint64_t *work)
 {
     if (!range_fits(at, BTF_TYPE_SIZE, section->types_size))
         return 0;
     const uint8_t *type = section->types + at;
     uint32_t name = le32(type), info = le32(type + 4);
     uint64_t size = type_size(info);
-    bool whole = size && range_fits(at, size, section->types_size) && name < section->strings_size &&
-                 !btf_section_misses(section, type, (uint32_t)size) && members_fit(section, index, at, info);
-    return whole ? (uint32_t)size : 0;
+    if (!size || size > *work || !range_fits(at, size, section->types_size) || name >= section->strings_size)
+        return 0;
+    *work -= size;
+    return members_fit(section, index, at, info) && !is_cut(section, at, (uint32_t)size) ? (uint32_t)size : 0;
 }
 
 #define UNKNOWN UINT32_MAX
@@ -102,12 +116,13 @@ static void put_all(const struct btf_section *section, const struct btf_index *i
 {
     /* Where the type is by what stands before it; the index is an array in memory, and may miss pages, too. */
     uint32_t expected = 0, last = 0, whole_end = 0;
+    uint64_t work = (uint64_t)2 * section->types_size; /* each type once, and some for a torn index */
     struct btf_salvage whole = *ret; /* up to the last that is not lost: behind the array is other memory */
     for (size_t id = 1; id < index->count && whole_end != section->types_size; id++) {
         uint32_t at = indexed(section, index, id, last);
         if (at == UNKNOWN)
             at = expected;
-        uint32_t size = at == UNKNOWN ? 0 : whole_type(section, index, at);
+        uint32_t size = at == UNKNOWN ? 0 : whole_type(section, index, at, &work);
         uint32_t next = indexed(section, index, id + 1, at == UNKNOWN ? last : at);
         if (size && next != UNKNOWN && next != at + size)
             size = 0;

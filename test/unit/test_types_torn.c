@@ -165,6 +165,37 @@ Test(types_torn, index_of_no_meaning)
     torn_free(&torn);
 }
 
+/*
+ * Types of 65,535 members behind each other, on pages that are nearly empty, and an index that leads to each: none of
+ * their bytes are looked at thousands of times.
+ */
+Test(types_torn, index_that_leads_to_the_same_bytes, .timeout = 3)
+{
+    enum { SIZE = 32 << 20, COUNT = SIZE / 12, FIRST = 3 << 10 };
+    uint8_t *section = calloc(1, 24 + SIZE + 4);
+    uint64_t *addresses = calloc(COUNT, sizeof(*addresses));
+    cr_assert(section && addresses);
+    memcpy(section, (uint8_t[]){0x9f, 0xeb, 1, 0}, 4);
+    synth_le(section + 4, 24, 4);
+    synth_le(section + 12, SIZE, 4);
+    synth_le(section + 16, SIZE, 4);
+    synth_le(section + 20, 4, 4);
+    size_t count = 1;
+    for (size_t page = 0; page < SIZE; page += PAGE) /* some are missing, so that each type is lost in the end */
+        for (size_t at = page + FIRST; page / PAGE % 180 != 179 && at + 12 <= page + PAGE - 24; at += 12, count += 2) {
+            synth_le(section + 24 + at + 4, UINT64_C(0x0f00ffff), 4); /* BTF_KIND_DATASEC */
+            addresses[count] = ADDRESS + 24 + at;
+        }
+    cr_assert_leq(count, COUNT);
+    struct lkmfs_types *types = NULL;
+    struct lkmfs_error err = {0};
+    struct segment segment = {.address = ADDRESS, .bytes = section, .size = 24 + SIZE + 4};
+    struct btf_index index = {addresses, COUNT};
+    cr_assert_not(types_from_btf(&segment, 0, &index, &types, &err));
+    free(addresses);
+    free(section);
+}
+
 /* Without the index nothing is known of what lies behind a torn page, and it is said how much that is. */
 Test(types_torn, no_index)
 {
