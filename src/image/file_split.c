@@ -2,7 +2,6 @@
  * file_split.c - one file that was cut into parts: NAME.001, NAME.002 ... or NAME.aa, NAME.ab ... as split(1) and most
  * acquisition tools call them. Any part may be given; all are found beside it.
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -201,12 +200,12 @@ static void part_head(const struct part_names *names, uint64_t index, uint8_t he
     char path[PATH_MAX];
     names_part(names, index, path);
     memset(head, 0, HEAD_SIZE);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
+    struct image_file *part;
+    if (!image_file_open_local(path, &part, NULL))
         return;
-    if (pread(fd, head, HEAD_SIZE, 0) < HEAD_SIZE)
+    if (part->size < HEAD_SIZE || image_file_read(part, 0, head, HEAD_SIZE) < HEAD_SIZE)
         memset(head, 0, HEAD_SIZE);
-    (void)close(fd);
+    image_file_close(part);
 }
 
 /* Parts that begin alike are images each for itself: makedumpfile --split, or several dumps of one machine. */

@@ -1,0 +1,122 @@
+/* Relocations of tables, and their order before the loader sorted them. */
+#include "test_x86_fixture.h"
+
+TestSuite(x86_tables, .init = fixture_start, .fini = fixture_stop);
+
+static const uint8_t zeros[64];
+
+Test(x86_tables, bug_table_of_both_sizes)
+{
+    for (unsigned entry = 12; entry <= 16; entry += 4) {
+        uint8_t bytes[16] = {0};
+        put_le32(bytes, (uint32_t)(TEXT + 2 - TABLE));
+        put_le32(bytes + 4, (uint32_t)(RODATA - TABLE - 4));
+        if (entry == 16)
+            put_le32(bytes + 8, (uint32_t)(RODATA + 8 - TABLE - 8));
+        put_le16(bytes + entry - 4, 77);
+        put_le16(bytes + entry - 2, 0x905); /* BUGFLAG_DONE among others */
+        fixture.context.shapes.bug = entry;
+        uint32_t text = fixture_text(zeros, 16), rodata = fixture_section(".rodata", RODATA, 0, zeros, 32);
+        uint32_t table = fixture_section("__bug_table", TABLE, SHF_WRITE, bytes, entry);
+        fixture_restore();
+        expect_section(table, 0, R_X86_64_PC32, text, 2);
+        expect_section(table, 4, R_X86_64_PC32, rodata, 0);
+        if (entry == 16)
+            expect_section(table, 8, R_X86_64_PC32, rodata, 8);
+        cr_assert_eq(le16(fixture.draft.sections[table].data + entry - 4), 77);
+        cr_assert_eq(le16(fixture.draft.sections[table].data + entry - 2), 0x901);
+        fixture_stop();
+        fixture_start();
+    }
+}
+
+/* A table of calls as the loader sorted it: of "a" and "c" in .text, of .exit.text, and of the freed init function. */
+static uint32_t make_calls(uint32_t *ret_text)
+{
+    static const uint64_t calls[] = {TEXT, TEXT + 32, TEXT + 64, INIT};
+    uint8_t code[96], table[32];
+    memset(code, 0x90, sizeof(code));
+    for (size_t i = 0; i < 3; i++)
+        memcpy(code + i * 32, (const uint8_t[]){0x0f, 0x1f, 0x44, 0, 0}, 5);
+    for (size_t i = 0; i < 4; i++)
+        put_le64(table + i * 8, calls[i]);
+    *ret_text = fixture_text(code, 64);
+    uint32_t exit_text = fixture_section(".exit.text", TEXT + 64, SHF_EXECINSTR, code + 64, 32);
+    fixture_section(".init.text", INIT, SHF_EXECINSTR, code, 32);
+    fixture_symbol("a", *ret_text, 0, 32, STB_LOCAL, STT_FUNC);
+    fixture_symbol("b", exit_text, 0, 32, STB_LOCAL, STT_FUNC);
+    fixture_symbol("c", *ret_text, 32, 32, STB_LOCAL, STT_FUNC);
+    return fixture_section("__mcount_loc", TABLE, 0, table, sizeof(table));
+}
+
+Test(x86_tables, sorted_table_goes_back_to_the_order_of_the_compiler)
+{
+    const uint64_t order[] = {INIT, TEXT, TEXT + 32, TEXT + 64}; /* not sorted by the loader */
+    uint8_t patchable[32];
+    uint32_t text, index = make_calls(&text);
+    for (size_t i = 0; i < 4; i++)
+        put_le64(patchable + i * 8, order[i]);
+    fixture_section("__patchable_function_entries", DATA, SHF_WRITE, patchable, sizeof(patchable));
+    fixture_restore();
+    expect_section(index, 0, R_X86_64_64, text + 2, 0);
+    expect_section(index, 8, R_X86_64_64, text, 0);
+    expect_section(index, 16, R_X86_64_64, text, 32);
+    expect_section(index, 24, R_X86_64_64, text + 1, 0);
+    expect_no_doubt();
+}
+
+Test(x86_tables, local_symbols_tell_where_functions_of_other_sections_were_written)
+{
+    uint32_t text, index = make_calls(&text);
+    fixture.module.exit = TEXT + 64;
+    fixture.module.init = INIT;
+    fixture_restore();
+    expect_section(index, 0, R_X86_64_64, text, 0);
+    expect_section(index, 8, R_X86_64_64, text + 2, 0); /* along with the exit function, nothing else being known */
+    expect_section(index, 16, R_X86_64_64, text + 1, 0);
+    expect_section(index, 24, R_X86_64_64, text, 32);
+}
+
+Test(x86_tables, jumps_of_what_was_split_off_follow_those_of_the_rest)
+{
+    const uint64_t jumps[] = {TEXT, TEXT + 32, RODATA};
+    uint8_t code[64], table[48] = {0};
+    memset(code, 0x90, sizeof(code));
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t cold = fixture_section(".text.unlikely", RODATA, SHF_EXECINSTR, code, 32);
+    for (size_t i = 0; i < 3; i++)
+        put_le32(table + i * 16, (uint32_t)(jumps[i] - TABLE - i * 16));
+    uint32_t index = fixture_section("__jump_table", TABLE, 0, table, sizeof(table));
+    fixture_symbol("a", text, 0, 32, STB_LOCAL, STT_FUNC);
+    fixture_symbol("a.cold", cold, 0, 32, STB_LOCAL, STT_FUNC);
+    fixture_symbol("b", text, 32, 32, STB_LOCAL, STT_FUNC);
+    fixture_restore();
+    expect_section(index, 0, R_X86_64_PC32, text, 0);
+    expect_section(index, 16, R_X86_64_PC32, cold, 0);
+    expect_section(index, 32, R_X86_64_PC32, text, 32);
+}
+
+Test(x86_tables, unwind_entry_of_an_end_belongs_to_what_ends)
+{
+    const uint64_t places[] = {TEXT + 32};
+    uint32_t text = fixture_text(zeros, 32);
+    fixture_section(".exit.text", TEXT + 32, SHF_EXECINSTR, zeros, 32);
+    uint32_t table = fixture_relative_table(".orc_unwind_ip", places, 1);
+    fixture_section(".orc_unwind", RODATA, 0, zeros, 6);
+    fixture_restore();
+    expect_section(table, 0, R_X86_64_PC32, text, 32);
+}
+
+Test(x86_tables, entries_of_freed_code_keep_their_section)
+{
+    const uint64_t places[] = {INIT + 16};
+    fixture_text(zeros, 32);
+    struct draft_section *init = draft_add_section(&fixture.draft, ".init.text");
+    *init = (struct draft_section){
+        .name = ".init.text", .address = INIT, .size = 64, .type = SHT_NOBITS, .flags = SHF_ALLOC | SHF_EXECINSTR};
+    uint32_t index = (uint32_t)(fixture.draft.section_count - 1);
+    uint32_t table = fixture_relative_table(".return_sites", places, 1);
+    fixture_restore();
+    expect_section(table, 0, R_X86_64_PC32, index, 16);
+    expect_no_doubt();
+}
