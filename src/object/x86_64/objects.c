@@ -269,13 +269,28 @@ void objects_free(struct objects *objects)
     free(objects);
 }
 
+/* The gap behind the function around `offset`, or behind the object where that is of another section than .text. */
+static uint32_t gap_behind(const struct objects *objects, uint32_t index, uint64_t offset, bool *is_text)
+{
+    *is_text = index == objects->text && is_same_part(objects->r, index, offset, 0);
+    if (*is_text)
+        return (uint32_t)units_end(objects->r->units, index, offset).place + 1;
+    const struct piece *piece = pieces_at(&objects->pieces, index, offset);
+    return piece ? piece->low : objects->ends.count;
+}
+
 uint64_t objects_rank(const struct objects *objects, uint32_t index, uint64_t offset)
 {
-    if (index == objects->text && is_same_part(objects->r, index, offset, 0))
-        return (units_end(objects->r->units, index, offset).place + 1) << 32;
-    const struct piece *piece = pieces_at(&objects->pieces, index, offset);
-    uint64_t gap = piece ? piece->low : objects->ends.count;
-    return gap << 32 | (index + 1);
+    bool is_text;
+    uint64_t gap = gap_behind(objects, index, offset, &is_text);
+    return gap << 32 | (is_text ? 0 : index + 1);
+}
+
+uint32_t objects_end(const struct objects *objects, uint32_t index, uint64_t offset)
+{
+    bool is_text;
+    uint32_t gap = gap_behind(objects, index, offset, &is_text);
+    return is_text && gap < objects->ends.count ? objects->ends.next_does[gap] : gap;
 }
 
 enum kinship objects_compare(const struct objects *objects, uint32_t index, uint64_t a, uint64_t b)

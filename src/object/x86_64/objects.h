@@ -20,6 +20,9 @@ void objects_free(struct objects *objects);
 /* Rank on disk, object by object and in these section by section, of code at `offset` of section `index`. */
 uint64_t objects_rank(const struct objects *objects, uint32_t index, uint64_t offset);
 
+/* After how many functions of .text the object ends that code at `offset` of section `index` is of, as far as known. */
+uint32_t objects_end(const struct objects *objects, uint32_t index, uint64_t offset);
+
 /* Whether code at two offsets of section `index` is of one object: of .text only. */
 enum kinship objects_compare(const struct objects *objects, uint32_t index, uint64_t a, uint64_t b);
 

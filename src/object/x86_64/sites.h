@@ -62,6 +62,9 @@ struct static_call {
 /* Reads the entry of .static_call_sites; false when its key is nothing known. */
 bool static_call_read(struct restore *r, const struct site_entry *entry, struct static_call *ret);
 
+/* Whether the entry of .static_call_sites is of a jump: a tail call. */
+bool static_call_is_jump(const struct site_entry *entry);
+
 /*
  * Where the trampoline at `address` leads in the file, which leads to `now` in memory: those of tracepoints to the
  * function that calls all probes, until there is one probe alone (DECLARE_TRACE(), include/linux/tracepoint.h).

@@ -39,10 +39,15 @@ static uint64_t own_trampoline(const struct restore *r, const char *key)
     return 0;
 }
 
+bool static_call_is_jump(const struct site_entry *entry)
+{
+    return entry_relative(entry, 4) & KEY_TAIL;
+}
+
 bool static_call_read(struct restore *r, const struct site_entry *entry, struct static_call *ret)
 {
     uint64_t key = entry_relative(entry, 4);
-    *ret = (struct static_call){.key = key & ~(uint64_t)KEY_FLAGS, .tail = key & KEY_TAIL};
+    *ret = (struct static_call){.key = key & ~(uint64_t)KEY_FLAGS, .tail = static_call_is_jump(entry)};
     const char *name = own_symbol(r, ret->key, "__SCK__");
     if (name) {
         ret->own = true;

@@ -248,6 +248,19 @@ static uint64_t rank_of_section(const struct restore *r, uint32_t index, uint64_
     return UINT64_C(2) * r->behind_cold;
 }
 
+/*
+ * Rank of a static call: of what objtool ran on it lists the jumps, tail calls, before all calls (tools/objtool/check.c
+ * add_jump_destinations(), add_call_destinations()).
+ */
+static uint64_t rank_of_call(const struct restore *r, const struct site_entry *entry, uint32_t index, uint64_t offset)
+{
+    uint64_t rank = rank_of_section(r, index, offset), calls = UINT64_C(1) << 32;
+    uint64_t ret = static_call_is_jump(entry) ? 0 : calls;
+    if (r->objects && r->context->shapes.objtool_per_object)
+        return ret | (uint64_t)objects_end(r->objects, index, offset) << 33 | (rank & (calls - 1));
+    return ret | rank;
+}
+
 /* By section, then offset, of what the first fields point to. */
 static void place_by_section(struct restore *r, const struct table_shape *shape, const struct field_place *first,
                              unsigned entry, struct entry_place *places, size_t count)
@@ -262,7 +275,10 @@ static void place_by_section(struct restore *r, const struct table_shape *shape,
         field.address += at;
         find_field(r, &field, shape->fields[0].kind, &found, &target);
         places[i] = (struct entry_place){UINT64_MAX, found ? target.offset : i, i};
-        if (found)
+        if (found && shape->fields[1].kind == FIELD_CALL_KEY)
+            places[i].group =
+                rank_of_call(r, &(struct site_entry){field.address, field.entry}, target.section, target.offset);
+        else if (found)
             places[i].group = rank_of_section(
                 r, target.section, target.offset - (target.offset > 0 && is_end_of_code(r, shape, i, count)));
     }
