@@ -40,14 +40,14 @@ static void look_at_gap(struct fillings *fillings, uint32_t index, uint64_t befo
     if (end == before)
         return;
     if (end > start) {
-        units_branch(fillings->r->units, index, before, start);
+        units_join(fillings->r->units, index, before, start);
         return;
     }
     const uint8_t *bytes = section->data + end;
     if (start - end < sizeof(longest) || !is_nops(bytes, start - end))
         return;
     if (memcmp(bytes, longest, sizeof(longest)) == 0) {
-        units_branch(fillings->r->units, index, before, start);
+        units_join(fillings->r->units, index, before, start);
         fillings->assembled_count++;
     } else if (memcmp(bytes, longest + 1, sizeof(longest) - 1) == 0) {
         fillings->linked[fillings->linked_count * 2] = index;

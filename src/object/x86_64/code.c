@@ -68,6 +68,14 @@ static void do_branch(const struct sweep *s)
         do_own_branch(s, to, &target);
 }
 
+/* Within the section: the assembler resolved it. */
+static void do_short_branch(const struct sweep *s)
+{
+    uint64_t to = s->offset + s->in.length + (uint64_t)s->in.imm;
+    if (to < s->section->size && is_same_part(s->r, s->index, s->offset, to))
+        units_branch(s->units, s->index, s->offset, to);
+}
+
 /* ---- memory operands ---- */
 
 static void do_rip(const struct sweep *s)
@@ -82,6 +90,8 @@ static void do_rip(const struct sweep *s)
         return;
     }
     units_reference(s->units, s->index, s->offset, to);
+    if (s->in.opcode == 0x8d)
+        units_address(s->units, s->index, s->offset, to);
     put(s, s->in.disp_offset, R_X86_64_PC32, &target);
 }
 
@@ -153,8 +163,10 @@ static void do_imm32(const struct sweep *s)
         found = target_find(s->r, value, 0, TARGET_EXACT, &target) || target_percpu(s->r, value, 0, &target);
     if (!found)
         return;
-    if (s->in.opcode == 0xc7) /* what is compared with may be the end of an array, and so another's start */
+    if (s->in.opcode == 0xc7) { /* what is compared with may be the end of an array, and so another's start */
         units_reference(s->units, s->index, s->offset, value);
+        units_address(s->units, s->index, s->offset, value);
+    }
     put(s, s->in.imm_offset, R_X86_64_32S, &target);
 }
 
@@ -167,8 +179,11 @@ static void do_word64(const struct sweep *s, unsigned field, uint64_t value)
 
 static void do_instruction(const struct sweep *s)
 {
-    if (s->in.imm_size == 4 && s->in.relative) {
-        do_branch(s);
+    if (s->in.relative) {
+        if (s->in.imm_size == 4)
+            do_branch(s);
+        else
+            do_short_branch(s);
         return;
     }
     if (s->in.disp_size == 4 && s->in.rip)

@@ -24,7 +24,7 @@ static void read_operands(const ZydisDecodedInstruction *in, struct instruction 
     ret->disp_offset = in->raw.disp.offset;
     ret->disp = in->raw.disp.value;
     for (int i = 0; i < 2; i++) {
-        if (in->raw.imm[i].size < 32)
+        if (in->raw.imm[i].size < 32 && !in->raw.imm[i].is_relative)
             continue;
         ret->imm_size = in->raw.imm[i].size / 8u;
         ret->imm_offset = in->raw.imm[i].offset;
@@ -48,6 +48,25 @@ bool decode_any(const uint8_t *bytes, size_t size, struct instruction *ret)
     read_prefixes(&in, ret);
     read_operands(&in, ret);
     return true;
+}
+
+bool decode_only_reads(const uint8_t *bytes, size_t size)
+{
+    ZydisDecoder decoder;
+    ZydisDecodedInstruction in;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    bool reads = false;
+    if (!ZYAN_SUCCESS(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
+        !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, size, &in, operands)))
+        return false;
+    for (unsigned i = 0; i < in.operand_count_visible; i++) {
+        if (operands[i].type != ZYDIS_OPERAND_TYPE_MEMORY)
+            continue;
+        if (operands[i].mem.type != ZYDIS_MEMOP_TYPE_MEM || operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+            return false;
+        reads = true;
+    }
+    return reads;
 }
 
 bool decode(const uint8_t *bytes, size_t size, struct instruction *ret)

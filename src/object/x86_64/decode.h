@@ -22,8 +22,8 @@ struct instruction {
     bool direct;                     /* modrm names a register, not memory */
     bool relative;                   /* the immediate is relative to the next instruction: a branch */
     unsigned disp_size, disp_offset; /* bytes; 0 if there is none */
-    unsigned imm_size, imm_offset;
-    int64_t disp, imm; /* sign-extended */
+    unsigned imm_size, imm_offset;   /* the same; 1 only for branches */
+    int64_t disp, imm;               /* sign-extended */
 };
 
 /* Decodes the instruction at `bytes`; false when there is none. */
@@ -35,5 +35,8 @@ bool decode(const uint8_t *bytes, size_t size, struct instruction *ret);
  */
 bool decode_quick(const uint8_t *bytes, size_t size, struct instruction *ret);
 bool decode_any(const uint8_t *bytes, size_t size, struct instruction *ret);
+
+/* Whether the instruction reads its operand in memory, and neither writes it nor takes its address. */
+bool decode_only_reads(const uint8_t *bytes, size_t size);
 
 #endif

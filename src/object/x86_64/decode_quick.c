@@ -11,7 +11,7 @@
 
 /*
  * What follows an opcode, one character each, a row for each 16 of them:
- *   -  not decided here       .  nothing             b  8-bit immediate or branch    w  16-bit immediate
+ *   -  not decided here       .  nothing             b  8-bit immediate     w  16-bit immediate    j  8-bit branch
  *   z  32-bit immediate (16 with an operand-size prefix)      v  the same, or 64-bit with REX.W    J  32-bit branch
  *   M  ModRM    A  ModRM that names memory    B  ModRM, b    Z  ModRM, z    N G H  M B Z where ModRM.reg is 0
  *   T U  B Z where ModRM.reg is 0, M where it is more than 1      D  B where ModRM.reg is 4 or more
@@ -24,14 +24,14 @@ static const char one_byte[] = "MMMMbz--MMMMbz--" /* 00 */
                                "----------------" /* 40: REX */
                                "................"
                                "---M----zZbB----"
-                               "bbbbbbbbbbbbbbbb"
+                               "jjjjjjjjjjjjjjjj"
                                "BZ-BMMMMMMMM-A--" /* 80 */
                                "..........--...."
                                "----....bz......"
                                "bbbbbbbbvvvvvvvv"
                                "BBw.--GH-.--.b--" /* c0 */
                                "MMMM------------"
-                               "bbbb----JJ-b...."
+                               "jjjj----JJ-j...."
                                "----..TU......IC";
 
 static const char two_byte[] = "-----------.----" /* 0f 00 */
@@ -101,22 +101,22 @@ static unsigned read_address(const uint8_t *bytes, unsigned at, uint8_t rex, str
     return at + ret->disp_size;
 }
 
-/* Bytes of the immediate of a form. Only those of 4 and more are of interest. */
+/* Bytes of the immediate of a form. Only branches and those of 4 and more are of interest. */
 static unsigned read_immediate(const uint8_t *bytes, unsigned at, char form, bool is_short, struct instruction *ret)
 {
     unsigned size = 0;
-    if (form == 'b' || form == 'B')
+    if (form == 'b' || form == 'B' || form == 'j')
         size = 1;
     else if (form == 'w')
         size = 2;
     else if (form == 'J' || form == 'z' || form == 'Z' || form == 'v')
         size = form == 'v' && ret->wide ? 8 : is_short && !ret->wide ? 2 : 4;
-    if (size < 4)
+    ret->relative = form == 'J' || form == 'j';
+    if (size < 4 && !ret->relative)
         return size;
     ret->imm_size = size;
     ret->imm_offset = at;
-    ret->relative = form == 'J';
-    ret->imm = size == 8 ? (int64_t)le64(bytes + at) : (int32_t)le32(bytes + at);
+    ret->imm = size == 8 ? (int64_t)le64(bytes + at) : size == 1 ? (int8_t)bytes[at] : (int32_t)le32(bytes + at);
     return size;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/cursor.h"
 #include "object/x86_64/tables.h"
+#include "object/x86_64/taken.h"
 #include "object/x86_64/units.h"
 
 /* ---- tables ---- */
@@ -162,19 +163,29 @@ static bool is_local_function(const struct restore *r, uint64_t address)
 }
 
 /*
- * Read-only data that names a local function or a string is of one object with it. Of other data nobody knows who
- * stored the pointer there.
+ * Whether a pointer in data names something of its own object: a local function or a string. Of writable data only a
+ * function that no code takes the address of: what code of any object has stored there is no proof.
  */
-static bool tie_pointers(struct restore *r, uint32_t index, struct ties *ties)
+static bool is_own_pointer(const struct restore *r, const struct taken *taken, bool is_writable, uint64_t address,
+                           struct target *ret)
+{
+    uint32_t index = is_kernel_map(address) ? section_around(r, address) : DRAFT_NONE;
+    if (index == DRAFT_NONE)
+        return false;
+    *ret = (struct target){.section = index, .offset = address - section_at(r, index)->address};
+    if (!is_code(section_at(r, index)))
+        return !is_writable && is_strings(section_at(r, index));
+    return is_local_function(r, address) && !(is_writable && taken_at(taken, index, ret->offset));
+}
+
+static bool tie_pointers(struct restore *r, uint32_t index, const struct taken *taken, struct ties *ties)
 {
     const struct draft_section *section = section_at(r, index);
     for (uint64_t at = 0; at + 8 <= section->size; at += 8) {
-        uint64_t address = le64(section->data + at);
-        uint32_t target = is_kernel_map(address) ? section_around(r, address) : DRAFT_NONE;
-        bool is_own = target != DRAFT_NONE && (is_code(section_at(r, target)) ? is_local_function(r, address)
-                                                                              : is_strings(section_at(r, target)));
-        if (is_own && !ties_add(ties, (struct tie_end){index, at},
-                                units_end(r->units, target, address - section_at(r, target)->address)))
+        struct target target;
+        if (!is_own_pointer(r, taken, section->flags & SHF_WRITE, le64(section->data + at), &target))
+            continue;
+        if (!ties_add(ties, (struct tie_end){index, at}, units_end(r->units, target.section, target.offset)))
             return false;
     }
     return true;
@@ -182,15 +193,17 @@ static bool tie_pointers(struct restore *r, uint32_t index, struct ties *ties)
 
 static bool tie_data(struct restore *r, struct ties *ties)
 {
-    for (uint32_t i = 0; i < r->draft->section_count; i++) {
+    struct taken *taken = taken_new(r);
+    bool ok = taken;
+    for (uint32_t i = 0; ok && i < r->draft->section_count; i++) {
         const struct draft_section *section = section_at(r, i);
-        bool is_constant = section->data && section->address && section->flags & SHF_ALLOC &&
-                           !(section->flags & (SHF_EXECINSTR | SHF_WRITE)) && !r->is_table[i] &&
-                           units_is_ordered(r->units, i);
-        if (is_constant && !tie_pointers(r, i, ties))
-            return false;
+        bool is_data = section->data && section->address && section->flags & SHF_ALLOC &&
+                       !(section->flags & SHF_EXECINSTR) && !r->is_table[i] && units_is_ordered(r->units, i);
+        if (is_data && (!(section->flags & SHF_WRITE) || strcmp(section->name, ".data") == 0))
+            ok = tie_pointers(r, i, taken, ties);
     }
-    return true;
+    taken_free(taken);
+    return ok;
 }
 
 /* ---- names ---- */

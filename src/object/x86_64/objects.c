@@ -3,10 +3,11 @@
 #include <stdlib.h>
 
 #include "base/cursor.h"
+#include "object/x86_64/apart.h"
 #include "object/x86_64/ends.h"
+#include "object/x86_64/inits.h"
 #include "object/x86_64/kin.h"
 #include "object/x86_64/pieces.h"
-#include "object/x86_64/undone.h"
 
 #define ROUNDS       4
 #define ROW_MAX      64
@@ -15,6 +16,7 @@
 struct objects {
     struct restore *r;
     uint32_t text;
+    struct ties *ties; /* while it is built */
     struct ends ends;
     struct pieces pieces;
     struct piece *init, *exit; /* with the functions that the module begins and ends with; NULL where it has none */
@@ -50,7 +52,7 @@ static void bound_by_ties(struct objects *objects, const struct ties *ties)
         raise_low(objects, piece, bounds.low);
         piece->is_member = bounds.high < bounds.low;
         if (bounds.high < objects->ends.count)
-            lower_high(objects, piece, objects->ends.next_does[bounds.high + 1]);
+            lower_high(objects, piece, objects->ends.next_by[bounds.high + 1]);
         if (piece->is_apart && piece_has_before(&objects->pieces, i))
             lower_high(objects, piece - 1, bounds.high);
     }
@@ -100,7 +102,7 @@ static void narrow_once(struct objects *objects)
         if (i + 1 < objects->pieces.count && piece_has_before(&objects->pieces, i + 1) && items[i + 1].high > 0)
             lower_high(objects, &items[i], items[i + 1].high - items[i + 1].is_apart);
         if (items[i].is_member)
-            lower_high(objects, &items[i], ends->next_does[items[i].low]);
+            lower_high(objects, &items[i], ends->next_by[items[i].low]);
         if (items[i].low == items[i].high && objects->is_proof)
             ends->does[items[i].low] = true;
     }
@@ -210,19 +212,19 @@ static bool is_padding(const struct objects *objects, uint32_t function)
 static bool bound(struct objects *objects)
 {
     struct ends *ends = &objects->ends;
-    struct ties *ties = kin_ties(objects->r, objects->text, ends->count);
+    struct ties *ties = objects->ties = kin_ties(objects->r, objects->text, ends->count);
     if (!ties)
         return false;
     for (uint32_t gap = 1; gap < ends->count; gap++) {
         ends->can[gap] = !ties_joined(ties, gap) && !is_padding(objects, gap - 1);
         ends->does[gap] = ends->can[gap] && units_begins(objects->r->units, objects->text, gap);
     }
+    bool ok = apart_tell(objects->r, ties, ends);
     ends_index(ends);
     bound_by_ties(objects, ties);
     if (objects->r->context->shapes.objtool_per_object)
         bound_by_returns(objects);
-    ties_free(ties);
-    return true;
+    return ok;
 }
 
 struct objects *objects_new(struct restore *r)
@@ -253,8 +255,10 @@ struct objects *objects_new(struct restore *r)
         objects->exit = piece_of_hook(objects, true);
         narrow(objects);
         objects->is_proof = !is_merged;
-        objects->likely = undone_narrow(r, text, &objects->ends, &objects->pieces);
+        objects->likely = inits_narrow(r, text, &objects->ends, objects->ties, &objects->pieces);
         choose(objects);
+        ties_free(objects->ties);
+        objects->ties = NULL;
     }
     free(unwind.entries);
     return objects;
@@ -264,6 +268,7 @@ void objects_free(struct objects *objects)
 {
     if (!objects)
         return;
+    ties_free(objects->ties);
     ends_free(&objects->ends);
     free(objects->pieces.items);
     free(objects);

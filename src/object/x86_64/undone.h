@@ -8,13 +8,9 @@
 #ifndef LKMFS_OBJECT_X86_64_UNDONE_H
 #define LKMFS_OBJECT_X86_64_UNDONE_H
 
-#include "object/x86_64/ends.h"
-#include "object/x86_64/pieces.h"
+#include "object/x86_64/inits.h"
 
-/*
- * Narrows the bounds of pieces of .init.text to those of the objects that must have one: likely, not proven. `text` is
- * the section that `ends` is of. Needs settled units. Returns for how many pieces that left one place.
- */
-size_t undone_narrow(struct restore *r, uint32_t text, const struct ends *ends, struct pieces *pieces);
+/* Adds those objects. */
+void undone_find(struct inits *inits);
 
 #endif

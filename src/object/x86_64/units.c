@@ -32,6 +32,7 @@ struct units {
     uint64_t **starts;      /* by part: offsets of the functions, the first that of the part */
     bool **begins;          /* by part: an object is known to begin with the function */
     uint32_t **ordinals;    /* by part: how many such beginnings there are up to the function */
+    bool **called;          /* by part: a branch that the assembler resolved leads to the function */
     bool *are_named;        /* by part: its functions have symbols */
     uint32_t part_count;    /* parts are the sections, and last what is cold of a section */
     struct link *links;
@@ -78,7 +79,8 @@ static bool line_up_part(struct units *units, uint32_t part, uint32_t index, uin
     units->starts[part] = starts;
     units->begins[part] = calloc(end - first + 2, sizeof(bool));
     units->ordinals[part] = calloc(end - first + 2, sizeof(uint32_t));
-    if (!starts || !units->begins[part] || !units->ordinals[part])
+    units->called[part] = calloc(end - first + 2, sizeof(bool));
+    if (!starts || !units->begins[part] || !units->ordinals[part] || !units->called[part])
         return false;
     starts[0] = start;
     for (size_t i = first; i < end; i++) {
@@ -100,8 +102,9 @@ static bool line_up(struct units *units)
     units->starts = calloc(units->part_count, sizeof(*units->starts));
     units->begins = calloc(units->part_count, sizeof(*units->begins));
     units->ordinals = calloc(units->part_count, sizeof(*units->ordinals));
+    units->called = calloc(units->part_count, sizeof(*units->called));
     units->are_named = calloc(units->part_count, sizeof(*units->are_named));
-    if (!units->parts || !units->starts || !units->begins || !units->ordinals || !units->are_named ||
+    if (!units->parts || !units->starts || !units->begins || !units->ordinals || !units->called || !units->are_named ||
         !line_up_symbols(units))
         return false;
     for (uint32_t i = 0; i < r->draft->section_count; i++) {
@@ -232,6 +235,8 @@ void units_free(struct units *units)
             free(units->begins[i]);
         if (units->ordinals)
             free(units->ordinals[i]);
+        if (units->called)
+            free(units->called[i]);
     }
     line_free(&units->symbols);
     free(units->symbol_place);
@@ -239,6 +244,7 @@ void units_free(struct units *units)
     free(units->starts);
     free(units->begins);
     free(units->ordinals);
+    free(units->called);
     free(units->are_named);
     free(units->links);
     references_free(&units->references);
@@ -254,10 +260,20 @@ static uint32_t function_here(struct units *units, uint32_t part, uint64_t offse
     return units->last_function;
 }
 
-void units_branch(struct units *units, uint32_t index, uint64_t offset, uint64_t to)
+void units_join(struct units *units, uint32_t index, uint64_t offset, uint64_t to)
 {
     uint32_t part = part_of(units, index, offset), from = function_here(units, part, offset);
     line_bind(&units->parts[part], from, function_at(units, part, to));
+}
+
+void units_branch(struct units *units, uint32_t index, uint64_t offset, uint64_t to)
+{
+    uint32_t part = part_of(units, index, offset);
+    uint32_t from = function_here(units, part, offset), function = function_at(units, part, to);
+    if (from == function)
+        return;
+    line_bind(&units->parts[part], from, function);
+    units->called[part][function] |= units->starts[part][function] == to;
 }
 
 void units_reference(struct units *units, uint32_t index, uint64_t offset, uint64_t address)
@@ -277,6 +293,21 @@ void units_reference(struct units *units, uint32_t index, uint64_t offset, uint6
     uint32_t part = part_of(units, index, offset);
     struct reference reference = {part, function_here(units, part, offset), first, last, is_local, address, end};
     if (end > address && !references_add(&units->references, &reference))
+        units->r->out_of_memory = true;
+}
+
+void units_address(struct units *units, uint32_t index, uint64_t offset, uint64_t address)
+{
+    const struct restore *r = units->r;
+    size_t i = place_from(r->places, r->place_count, address);
+    bool is_start = i < r->place_count && r->places[i].address == address;
+    uint32_t part = part_of(units, index, offset);
+    if (is_start || i == 0 || address - r->places[i - 1].address >= r->places[i - 1].size)
+        return;
+    /* A loop over one member of an array's structs ends at that member of what would follow. */
+    struct reference reference = {part,    function_here(units, part, offset), DRAFT_NONE, 0, false,
+                                  address, address + r->places[i - 1].size};
+    if (!references_add(&units->references, &reference))
         units->r->out_of_memory = true;
 }
 
@@ -401,10 +432,21 @@ bool units_begins(const struct units *units, uint32_t index, uint32_t function)
     return units->begins[index][function];
 }
 
+bool units_is_called(const struct units *units, uint32_t index, uint32_t function)
+{
+    return units->called[index][function];
+}
+
 struct tie_end units_end(struct units *units, uint32_t index, uint64_t offset)
 {
     uint32_t part = part_of(units, index, offset);
     return (struct tie_end){part, units->are_named[part] ? function_at(units, part, offset) : offset};
+}
+
+bool units_symbol(const struct units *units, uint32_t symbol, struct tie_end *ret)
+{
+    *ret = (struct tie_end){units->part_count, units->symbol_place[symbol]};
+    return units->symbol_place[symbol] != DRAFT_NONE;
 }
 
 /* What is of one group is of one object. */
