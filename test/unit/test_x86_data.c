@@ -105,6 +105,23 @@ Test(x86_data, numbers_of_events_are_of_the_running_kernel)
     cr_expect_eq(fixture.draft.sections[data].restored_sites, 1);
 }
 
+Test(x86_data, number_of_an_event_that_is_not_in_it_is_no_number)
+{
+    static const unsigned offsets[] = {0, 29, 32, UINT32_MAX - 3, UINT32_MAX}; /* by types that are damaged */
+    uint8_t call[32];
+    memset(call, 1, sizeof(call));
+    for (size_t i = 0; i < sizeof(offsets) / sizeof(*offsets); i++) {
+        fixture.context.shapes.event = sizeof(call);
+        fixture.context.shapes.event_type = offsets[i];
+        uint32_t data = fixture_section(".data", DATA, SHF_WRITE, call, sizeof(call));
+        fixture_symbol("event_open", data, 0, sizeof(call), STB_LOCAL, STT_OBJECT);
+        fixture_restore();
+        expect_bytes(data, 0, call, sizeof(call));
+        fixture_stop();
+        fixture_start();
+    }
+}
+
 Test(x86_data, run_time_values_in_writable_data)
 {
     /* A pointer into the heap, a non-exported kernel address, a static key's entries, an empty list head. */
