@@ -273,7 +273,7 @@ Test(x86_kin, what_code_refers_to_without_a_name_is_of_its_object)
         const char *what;
     } cases[] = {
         {R_X86_64_PC32, DRAFT_TARGET_SECTION, kin.text, 0x40 - 4, true, "code of another section"},
-        {R_X86_64_32S, DRAFT_TARGET_SECTION, kin.text, 0x40, true, "its address"},
+        {R_X86_64_32S, DRAFT_TARGET_SECTION, kin.text, 0x5e, true, "its address"},
         {R_X86_64_PLT32, DRAFT_TARGET_SECTION, kin.text, 0x40 - 4, false, "a call that names a global"},
         {R_X86_64_64, DRAFT_TARGET_SECTION, kin.text, 0x40, false, "a pointer"},
         {R_X86_64_PC32, DRAFT_TARGET_SYMBOL, C, -4, false, "a global"},

@@ -29,6 +29,9 @@ static void start(void)
     undone.unlikely = fixture_section(".text.unlikely", UNLIKELY, SHF_EXECINSTR, code, 0x20);
     undone.exit = fixture_section(".exit.text", EXIT, SHF_EXECINSTR, code, EXIT_SIZE);
     undone.init = fixture_section(".init.text", INIT, SHF_EXECINSTR, "", 0);
+    free(fixture.draft.sections[undone.init].data);
+    fixture.draft.sections[undone.init].data = NULL;
+    fixture.draft.sections[undone.init].in_memory = false;
     for (uint32_t i = 0; i < FUNCTIONS; i++)
         fixture_symbol((const char *[]){"a", "b", "c", "d"}[i], undone.text, i * 0x20, 0x20, STB_GLOBAL, STT_FUNC);
     fixture_symbol("rare", undone.unlikely, 0, 0x20, STB_GLOBAL, STT_FUNC);
@@ -147,8 +150,11 @@ Test(x86_undone, calls_that_tell_of_no_object)
     const struct draft_symbol absolute = {.name = "absolute_exit", .section = DRAFT_NONE, .value = 0x20};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         end_everywhere();
+        fixture.draft.symbols[A].name = "a_exit";
         fixture.draft.symbols[B].name = "b_exit";
+        fixture.draft.symbols[C].name = "c_exit";
         draft_add_symbol(&fixture.draft, &absolute);
+        fixture_symbol("gone_exit", undone.init, 0, 0x10, STB_GLOBAL, STT_FUNC);
         call(cases[i].type, cases[i].kind, cases[i].index, cases[i].addend);
         struct piece piece = unknown_piece(0);
         cr_expect_eq(narrow(&piece, 1), cases[i].is_told, "%s", cases[i].what);
@@ -264,6 +270,39 @@ Test(x86_undone, objects_take_the_nearest_piece_each)
     expect_piece(&pieces[2], 4, 4, "the last piece");
 }
 
+Test(x86_undone, pieces_of_a_section_that_share_their_places_are_spread_evenly)
+{
+    static const struct {
+        struct {
+            bool is_init;
+            uint32_t low, high;
+        } pieces[3];
+        uint32_t symbol; /* of the function that is undone */
+        size_t taken;
+    } cases[] = {
+        {{{true, 0, 4}, {true, 0, 4}, {false, 0, 4}}, A, 0}, /* expected at 1 and 2 */
+        {{{true, 0, 4}, {true, 0, 4}, {false, 0, 4}}, C, 1},
+        {{{false, 0, 4}, {true, 0, 4}, {true, 0, 4}}, B, 2}, /* at 1 and 2 again */
+        {{{true, 0, 4}, {true, 1, 4}, {false, 0, 4}}, C, 0}, /* both at 2 */
+        {{{true, 0, 4}, {true, 0, 3}, {false, 0, 4}}, B, 0}, /* at 2 and 1 */
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct piece pieces[3];
+        end_everywhere();
+        call_named(cases[i].symbol, "x_exit");
+        for (uint32_t k = 0; k < 3; k++) {
+            pieces[k] = unknown_piece(k * 0x10);
+            pieces[k].section = cases[i].pieces[k].is_init ? undone.init : undone.unlikely;
+            pieces[k].low = cases[i].pieces[k].low;
+            pieces[k].high = cases[i].pieces[k].high;
+        }
+        cr_expect_eq(narrow(pieces, 3), 1);
+        for (size_t k = 0; k < 3; k++)
+            cr_expect_eq(pieces[k].low == pieces[k].high, k == cases[i].taken, "piece %zu of case %zu", k, i);
+        again();
+    }
+}
+
 Test(x86_undone, object_that_undoes_twice_takes_one_piece)
 {
     call_named(A, "a_exit");
@@ -289,28 +328,68 @@ Test(x86_undone, pieces_that_cannot_be_are_left_alone)
 
 /* ---- what is undone by a function outside of .text ---- */
 
+/* The bounds of a piece, and whether the function before the first is of its object. */
+struct bound {
+    uint32_t low, high;
+    bool is_member;
+};
+
 Test(x86_undone, pieces_of_one_object_know_all_of_each_other)
 {
-    call_named(RARE, "rare_exit");
-    struct piece pieces[] = {unknown_piece(0), unknown_piece(0)};
-    pieces[0] = (struct piece){.section = undone.unlikely, .end = 0x20, .low = 1, .high = 3, .is_member = true};
-    pieces[1].low = 2;
-    cr_assert_eq(narrow(pieces, 2), 0);
-    expect_piece(&pieces[0], 2, 3, "the piece that is undone");
-    expect_piece(&pieces[1], 2, 3, "the piece that is gone");
-    cr_assert_not(pieces[0].is_member, "the function before 2 is of its object only if it was of that of the other");
-    cr_assert_not(pieces[1].is_member);
+    static const struct {
+        struct bound kept, gone, kept_then, gone_then;
+        size_t settled;
+    } cases[] = {
+        {{1, 3, true}, {2, 4, false}, {2, 3, false}, {2, 3, false}, 0},
+        {{1, 4, false}, {0, 3, true}, {1, 3, false}, {1, 3, false}, 0},
+        {{2, 2, true}, {0, 4, false}, {2, 2, true}, {2, 2, true}, 1},
+        {{1, 4, true}, {2, 2, false}, {2, 2, false}, {2, 2, false}, 1},
+        {{2, 3, false}, {2, 4, true}, {2, 3, true}, {2, 3, true}, 0},
+        {{2, 3, true}, {2, 4, false}, {2, 3, true}, {2, 3, true}, 0},
+        {{2, 3, false}, {2, 4, false}, {2, 3, false}, {2, 3, false}, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct piece pieces[] = {unknown_piece(0), unknown_piece(0)};
+        const struct bound *before[] = {&cases[i].kept, &cases[i].gone};
+        const struct bound *then[] = {&cases[i].kept_then, &cases[i].gone_then};
+        pieces[0].section = undone.unlikely;
+        for (size_t k = 0; k < 2; k++) {
+            pieces[k].low = before[k]->low;
+            pieces[k].high = before[k]->high;
+            pieces[k].is_member = before[k]->is_member;
+        }
+        call_named(RARE, "rare_exit");
+        cr_expect_eq(narrow(pieces, 2), cases[i].settled, "case %zu", i);
+        for (size_t k = 0; k < 2; k++) {
+            expect_piece(&pieces[k], then[k]->low, then[k]->high, k ? "the piece that is gone" : "the one kept");
+            cr_expect_eq(pieces[k].is_member, then[k]->is_member, "piece %zu of case %zu", k, i);
+        }
+        again();
+    }
 }
 
-Test(x86_undone, membership_goes_along_with_the_bound)
+Test(x86_undone, piece_is_of_one_object_only)
 {
+    end_everywhere();
+    call_named(A, "a_exit");
     call_named(RARE, "rare_exit");
     struct piece pieces[] = {unknown_piece(0), unknown_piece(0)};
-    pieces[0] = (struct piece){.section = undone.unlikely, .end = 0x20, .low = 2, .high = 2, .is_member = true};
+    pieces[0].section = undone.unlikely;
     cr_assert_eq(narrow(pieces, 2), 1);
-    expect_piece(&pieces[1], 2, 2, "the piece that is gone");
-    cr_assert(pieces[1].is_member);
-    cr_assert(pieces[0].is_member);
+    expect_piece(&pieces[0], 0, FUNCTIONS, "the other object, which found none");
+    expect_piece(&pieces[1], 1, 1, "the piece that is gone");
+}
+
+Test(x86_undone, cold_part_of_merged_code_is_a_piece)
+{
+    fixture.context.shapes.text_merged = true;
+    fixture.draft.symbols[C].name = "a.cold"; /* behind it lies what was .text.unlikely */
+    call_named(D, "d_exit");
+    struct piece pieces[] = {unknown_piece(0x40), unknown_piece(0)};
+    pieces[0].section = undone.text;
+    pieces[0].low = pieces[0].high = 1;
+    cr_assert_eq(narrow(pieces, 2), 1);
+    expect_piece(&pieces[1], 1, 1, "the piece that is gone");
 }
 
 Test(x86_undone, function_in_no_piece_tells_nothing)
