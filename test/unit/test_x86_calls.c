@@ -213,6 +213,36 @@ Test(x86_calls, jump_label_damaged)
     expect_doubt("jump label");
 }
 
+/* A jump of five bytes to another section was left to the linker. */
+Test(x86_calls, jump_label_that_leaves_the_section)
+{
+    static const uint64_t targets[] = {TEXT + 0x1008, TEXT - 0x10000}; /* the latter is nowhere */
+    static const uint8_t was[] = {0xe9, 0, 0, 0, 0};
+    for (int is_jump = 0; is_jump < 2; is_jump++) {
+        for (size_t i = 0; i < 2; i++) {
+            uint8_t code[8] = {0x0f, 0x1f, 0x44, 0, 0, 0x90, 0x90, 0xc3};
+            uint32_t text = fixture_text(code, 8);
+            uint32_t cold = fixture_section(".text.unlikely", TEXT + 0x1000, SHF_EXECINSTR, code, 8 + 1);
+            jump_table(targets[i], EXPORT_NET, is_jump);
+            fixture_word(EXPORT_NET + 8, 0);
+            fixture.context.shapes.objtool_per_object = true;
+            fixture_restore();
+            if (is_jump && i == 0) {
+                expect_bytes(text, 0, was, sizeof(was));
+                expect_section(text, 1, R_X86_64_PC32, cold, 8 - 4);
+            } else {
+                expect_bytes(text, 0, code, sizeof(code));
+            }
+            if (!is_jump && i == 0) /* of the jump that objtool made a NOP the relocation is left */
+                expect_section(text, 1, R_X86_64_NONE, cold, 8 - 4);
+            if (is_jump && i == 1)
+                expect_doubt("it jumps out of the module");
+            fixture_stop();
+            fixture_start();
+        }
+    }
+}
+
 /* ---- paravirt ---- */
 
 static uint64_t pv_words[] = {KERNEL_FUNCTION, EXPORT_KFREE, EXPORT_KFREE};

@@ -179,6 +179,25 @@ Test(x86_data, list_node)
 }
 
 /* struct device_driver, and behind it the head of the list of IDs that registration made. */
+/* struct hlist_node: the next one, and where the one before keeps its pointer to this. */
+Test(x86_data, node_of_a_list_that_is_no_ring)
+{
+    static const struct {
+        uint64_t next, back; /* what the next one's pointer back is */
+        bool is_node;
+    } cases[] = {{0, 0, true}, {HEAP, DATA, true}, {HEAP, DATA + 8, false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const uint64_t words[] = {cases[i].next, DATA + 32, 0, 0, DATA};
+        uint32_t data = restore_words(".data", SHF_WRITE, words, 5);
+        fixture_word(HEAP + 8, cases[i].back);
+        fixture_restore();
+        expect_bytes(data, 0, zeros, 16);
+        cr_expect_eq(fixture_relocation(data, 8) == NULL, cases[i].is_node, "%zu", i);
+        fixture_stop();
+        fixture_start();
+    }
+}
+
 Test(x86_data, list_head_in_a_registered_driver)
 {
     const uint64_t words[] = {RODATA, EXPORT_BUS, TABLE, 0, DATA + 32, DATA + 32, DATA + 48, DATA + 48};

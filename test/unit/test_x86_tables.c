@@ -56,6 +56,29 @@ Test(x86_tables, bug_table_of_a_size_that_no_kernel_has_is_taken_for_one_of_the_
     }
 }
 
+/* struct exception_table_entry: where, where to, and an exported handler or, in newer kernels, a number. */
+Test(x86_tables, handler_of_an_exception)
+{
+    for (int is_exported = 0; is_exported < 2; is_exported++) {
+        uint8_t bytes[12];
+        put_le32(bytes, (uint32_t)(TEXT + 2 - TABLE));
+        put_le32(bytes + 4, (uint32_t)(TEXT + 8 - TABLE - 4));
+        put_le32(bytes + 8, is_exported ? (uint32_t)(EXPORT_KFREE - TABLE - 8) : 3);
+        uint32_t text = fixture_text(zeros, 16);
+        uint32_t table = fixture_section("__ex_table", TABLE, 0, bytes, sizeof(bytes));
+        fixture_restore();
+        expect_section(table, 0, R_X86_64_PC32, text, 2);
+        expect_section(table, 4, R_X86_64_PC32, text, 8);
+        if (is_exported)
+            expect_import(table, 8, R_X86_64_PC32, "kfree", 0);
+        else
+            cr_expect(!fixture_relocation(table, 8) && le32(fixture.draft.sections[table].data + 8) == 3);
+        expect_no_doubt();
+        fixture_stop();
+        fixture_start();
+    }
+}
+
 /* A table of calls as the loader sorted it: of "a" and "c" in .text, of .exit.text, and of the freed init function. */
 static uint32_t make_calls(uint32_t *ret_text)
 {
