@@ -291,10 +291,10 @@ Test(x86_alternatives, site_that_was_not_patched_is_told_by_where_it_leads)
 {
     const uint8_t popcnt[] = {0xf3, 0x48, 0x0f, 0xb8, 0xc7}, was[] = {0xe8, 0, 0, 0, 0};
     const struct entry entry = {.length = 5, .size = 5};
-    const uint64_t targets[] = {EXPORT_HWEIGHT, EXPORT_KFREE, EXPORT_HWEIGHT + 1};
-    for (size_t i = 0; i < 3; i++) {
+    const uint64_t targets[] = {EXPORT_HWEIGHT, EXPORT_KFREE, EXPORT_HWEIGHT + 1, EXPORT_HWEIGHT};
+    for (size_t i = 0; i < 4; i++) {
         uint8_t code[5];
-        call_to(code, 0xe8, targets[i]);
+        call_to(code, i == 3 ? 0xe9 : 0xe8, targets[i]);
         uint32_t text = restore_alternative(code, sizeof(code), &entry, 1, popcnt, sizeof(popcnt));
         if (i == 0) {
             expect_bytes(text, 0, was, sizeof(was));
