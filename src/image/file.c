@@ -10,9 +10,10 @@ bool image_file_open(const char *path, struct lkmfs_log *log, struct image_file 
 {
     if (image_file_is_remote(path))
         return image_file_open_remote(path, ret, err);
-    if (image_file_is_part(path))
-        return image_file_open_split(path, log, ret, err);
-    return image_file_open_local(path, ret, err);
+    bool is_part;
+    if (!image_file_is_part(path, &is_part))
+        return lkmfs_fail_memory(err);
+    return is_part ? image_file_open_split(path, log, ret, err) : image_file_open_local(path, ret, err);
 }
 
 void image_file_close(struct image_file *file)

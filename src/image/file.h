@@ -57,8 +57,11 @@ bool image_file_open(const char *path, struct lkmfs_log *log, struct image_file 
  */
 bool image_file_open_local(const char *path, struct image_file **ret, struct lkmfs_error *err);
 
-/* True when `path` is called like a part of a file that was cut into several, and others lie beside it. */
-bool image_file_is_part(const char *path);
+/*
+ * Sets *ret to whether `path` is called like a part of a file that was cut into several, and others lie beside it.
+ * False without memory.
+ */
+bool image_file_is_part(const char *path, bool *ret);
 
 /* Opens that file, whichever part `path` is. Errors: NO_MEMORY, IO, FORMAT (a part is missing, which is named). */
 bool image_file_open_split(const char *path, struct lkmfs_log *log, struct image_file **ret, struct lkmfs_error *err);

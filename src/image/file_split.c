@@ -194,43 +194,50 @@ static bool split_open_parts(struct split_file *split, const struct part_names *
     return true;
 }
 
-/* Reads how a part begins; zeros where it can't be read. */
-static void part_head(const struct part_names *names, uint64_t index, uint8_t head[HEAD_SIZE])
+/* Reads how a part begins; zeros where it can't be read. False without memory. */
+static bool part_head(const struct part_names *names, uint64_t index, uint8_t head[HEAD_SIZE])
 {
     char path[PATH_MAX];
     names_part(names, index, path);
     memset(head, 0, HEAD_SIZE);
     struct image_file *part;
-    if (!image_file_open_local(path, &part, NULL))
-        return;
+    struct lkmfs_error failure;
+    if (!image_file_open_local(path, &part, &failure))
+        return failure.code != LKMFS_ERROR_NO_MEMORY;
     if (part->size < HEAD_SIZE || image_file_read(part, 0, head, HEAD_SIZE) < HEAD_SIZE)
         memset(head, 0, HEAD_SIZE);
     image_file_close(part);
+    return true;
 }
 
-/* Parts that begin alike are images each for itself: makedumpfile --split, or several dumps of one machine. */
-static bool parts_begin_alike(const struct part_names *names, uint64_t one, uint64_t other)
+/*
+ * Parts that begin alike are images each for itself: makedumpfile --split, or several dumps of one machine. Others are
+ * parts of one, and then *ret is true. False without memory.
+ */
+static bool parts_belong_together(const struct part_names *names, uint64_t one, uint64_t other, bool *ret)
 {
     static const uint8_t zeros[HEAD_SIZE];
     uint8_t heads[2][HEAD_SIZE];
-    part_head(names, one, heads[0]);
-    part_head(names, other, heads[1]);
-    return memcmp(heads[0], heads[1], HEAD_SIZE) == 0 && memcmp(heads[0], zeros, HEAD_SIZE) != 0;
+    if (!part_head(names, one, heads[0]) || !part_head(names, other, heads[1]))
+        return false;
+    *ret = memcmp(heads[0], heads[1], HEAD_SIZE) != 0 || memcmp(heads[0], zeros, HEAD_SIZE) == 0;
+    return true;
 }
 
-bool image_file_is_part(const char *path)
+bool image_file_is_part(const char *path, bool *ret)
 {
     struct part_names names;
     uint64_t given;
+    *ret = false;
     if (!names_parse(path, &names, &given) || access(path, F_OK) != 0)
-        return false;
+        return true;
     for (uint64_t distance = 1; distance <= GAP_MAX; distance++) {
         if (part_exists(&names, given + distance))
-            return !parts_begin_alike(&names, given, given + distance);
+            return parts_belong_together(&names, given, given + distance, ret);
         if (distance <= given && part_exists(&names, given - distance))
-            return !parts_begin_alike(&names, given, given - distance);
+            return parts_belong_together(&names, given, given - distance, ret);
     }
-    return false;
+    return true;
 }
 
 bool image_file_open_split(const char *path, struct lkmfs_log *log, struct image_file **ret, struct lkmfs_error *err)

@@ -1,4 +1,4 @@
-/* Static calls, jump labels, paravirt calls and alternatives. */
+/* Static calls, jump labels and paravirt calls. */
 #include "test_x86_fixture.h"
 
 TestSuite(x86_calls, .init = fixture_start, .fini = fixture_stop);
@@ -213,6 +213,36 @@ Test(x86_calls, jump_label_damaged)
     expect_doubt("jump label");
 }
 
+/* A jump of five bytes to another section was left to the linker. */
+Test(x86_calls, jump_label_that_leaves_the_section)
+{
+    static const uint64_t targets[] = {TEXT + 0x1008, TEXT - 0x10000}; /* the latter is nowhere */
+    static const uint8_t was[] = {0xe9, 0, 0, 0, 0};
+    for (int is_jump = 0; is_jump < 2; is_jump++) {
+        for (size_t i = 0; i < 2; i++) {
+            uint8_t code[8] = {0x0f, 0x1f, 0x44, 0, 0, 0x90, 0x90, 0xc3};
+            uint32_t text = fixture_text(code, 8);
+            uint32_t cold = fixture_section(".text.unlikely", TEXT + 0x1000, SHF_EXECINSTR, code, 8 + 1);
+            jump_table(targets[i], EXPORT_NET, is_jump);
+            fixture_word(EXPORT_NET + 8, 0);
+            fixture.context.shapes.objtool_per_object = true;
+            fixture_restore();
+            if (is_jump && i == 0) {
+                expect_bytes(text, 0, was, sizeof(was));
+                expect_section(text, 1, R_X86_64_PC32, cold, 8 - 4);
+            } else {
+                expect_bytes(text, 0, code, sizeof(code));
+            }
+            if (!is_jump && i == 0) /* of the jump that objtool made a NOP the relocation is left */
+                expect_section(text, 1, R_X86_64_NONE, cold, 8 - 4);
+            if (is_jump && i == 1)
+                expect_doubt("it jumps out of the module");
+            fixture_stop();
+            fixture_start();
+        }
+    }
+}
+
 /* ---- paravirt ---- */
 
 static uint64_t pv_words[] = {KERNEL_FUNCTION, EXPORT_KFREE, EXPORT_KFREE};
@@ -302,241 +332,4 @@ Test(x86_calls, paravirt_beyond_its_section_or_its_table)
     text = restore_paravirt_site(code, 6, 3, 6); /* of three words, 0 to 2 */
     expect_bytes(text, 0, code, 6);
     expect_doubt("paravirt call");
-}
-
-/* ---- alternatives ---- */
-
-#define REPLACEMENTS (TEXT + 0x1000)
-
-struct entry {
-    uint16_t feature, flags;
-    uint8_t length, size, at; /* `at` in the replacements */
-};
-
-static uint32_t restore_alternative(const uint8_t *code, size_t size, const struct entry *entries, size_t count,
-                                    const uint8_t *replacements, size_t replacements_size)
-{
-    uint8_t bytes[64] = {0};
-    fixture.context.shapes.alternative = 14;
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *at = bytes + i * 14;
-        put_le32(at, (uint32_t)(TEXT - TABLE - i * 14));
-        put_le32(at + 4, (uint32_t)(REPLACEMENTS + entries[i].at - TABLE - i * 14 - 4));
-        put_le16(at + 8, entries[i].feature);
-        put_le16(at + 10, entries[i].flags);
-        at[12] = entries[i].length;
-        at[13] = entries[i].size;
-    }
-    uint32_t text = fixture_text(code, size);
-    fixture_section(".altinstr_replacement", REPLACEMENTS, SHF_EXECINSTR, replacements, replacements_size);
-    fixture_section(".altinstructions", TABLE, 0, bytes, count * 14);
-    fixture_restore();
-    return text;
-}
-
-Test(x86_calls, alternative_of_nothing)
-{
-    const uint8_t code[] = {0x0f, 0x01, 0xcb, 0xc3}, stac[] = {0x0f, 0x01, 0xcb}, was[] = {0x90, 0x90, 0x90};
-    const struct entry entry = {.length = 3, .size = 3};
-    uint32_t text = restore_alternative(code, sizeof(code), &entry, 1, stac, sizeof(stac));
-    expect_bytes(text, 0, was, sizeof(was));
-    expect_no_doubt();
-}
-
-Test(x86_calls, alternative_to_a_call)
-{
-    const uint8_t popcnt[] = {0xf3, 0x48, 0x0f, 0xb8, 0xc7}, was[] = {0xe8, 0, 0, 0, 0};
-    const struct entry entry = {.length = 5, .size = 5};
-    uint32_t text = restore_alternative(popcnt, sizeof(popcnt), &entry, 1, popcnt, sizeof(popcnt));
-    expect_bytes(text, 0, was, sizeof(was));
-    expect_import(text, 1, R_X86_64_PLT32, "__sw_hweight64", -4);
-    expect_no_doubt();
-}
-
-Test(x86_calls, feature_test)
-{
-    /* The kernel shortens the jump and fills up with int3. */
-    const uint8_t code[] = {0xeb, 0x0b, 0xcc, 0xcc, 0xcc, 0xc3, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3};
-    uint8_t jump[5] = {0xe9};
-    const uint8_t aux[] = {0xf6, 0x04, 0x25, 0, 0, 0, 0, 1, 0x75, 0, 0xeb, 0}, was[] = {0xe9, 0, 0, 0, 0};
-    const struct entry entries[] = {{3 * 32 + 21, 0, 5, 5, 0}, {1, 0, 5, 0, 5}};
-    put_le32(jump + 1, (uint32_t)(TEXT + 13 - REPLACEMENTS - 5));
-    uint32_t snippet = fixture_section(".altinstr_aux", TEXT + 0x2000, SHF_EXECINSTR, aux, sizeof(aux));
-    uint32_t text = restore_alternative(code, sizeof(code), entries, 2, jump, sizeof(jump));
-    expect_bytes(text, 0, was, sizeof(was));
-    expect_section(text, 1, R_X86_64_PC32, snippet, -4);
-    expect_no_doubt();
-}
-
-/* The replacement is the original on other hardware. */
-Test(x86_calls, alternative_of_the_same_operand)
-{
-    static const struct {
-        uint8_t size, replacement[6], was[6];
-    } cases[] = {
-        {3, {0x0f, 0x0d, 0x0a}, {0x0f, 0x18, 0x0a}},                                     /* prefetchw (%rdx) */
-        {5, {0x41, 0x0f, 0x0d, 0x4d, 0x40}, {0x41, 0x0f, 0x18, 0x4d, 0x40}},             /* prefetchw 0x40(%r13) */
-        {3, {0x0f, 0x18, 0x00}, {0x0f, 0x18, 0x08}},                                     /* prefetchnta (%rax) */
-        {5, {0x66, 0x0f, 0xae, 0x7e, 0xff}, {0x3e, 0x0f, 0xae, 0x7e, 0xff}},             /* clflushopt -1(%rsi) */
-        {6, {0x66, 0x41, 0x0f, 0xae, 0x7c, 0x24}, {0x90, 0x90, 0x90, 0x90, 0x90, 0x90}}, /* cut short: no such thing */
-    };
-    for (size_t i = 0; i + 1 < sizeof(cases) / sizeof(*cases); i++) {
-        const struct entry entry = {.length = cases[i].size, .size = cases[i].size};
-        uint32_t text =
-            restore_alternative(cases[i].replacement, cases[i].size, &entry, 1, cases[i].replacement, cases[i].size);
-        expect_bytes(text, 0, cases[i].was, cases[i].size);
-        expect_no_doubt();
-        fixture_stop();
-        fixture_start();
-    }
-    const struct entry entry = {.length = 6, .size = 6};
-    restore_alternative(cases[4].replacement, 6, &entry, 1, cases[4].replacement, 6);
-    expect_doubt("no macro is known");
-}
-
-/* A call of a thunk in place of the indirect call [-5.12]. */
-Test(x86_calls, alternative_of_an_indirect_call)
-{
-    uint8_t code[5], replacement[5];
-    const uint8_t was[] = {0x41, 0xff, 0xd3, 0x90, 0x90};
-    const struct entry entry = {.length = 5, .size = 5};
-    put_le32(replacement + 1, (uint32_t)(EXPORT_R11 - REPLACEMENTS - 5));
-    replacement[0] = 0xe8;
-    call_to(code, 0xe8, EXPORT_R11);
-    uint32_t text = restore_alternative(code, sizeof(code), &entry, 1, replacement, sizeof(replacement));
-    expect_bytes(text, 0, was, sizeof(was));
-    cr_assert_null(fixture_relocation(text, 1));
-    expect_no_doubt();
-}
-
-Test(x86_calls, alternative_direct_call)
-{
-    uint8_t code[8] = {0};
-    const uint8_t call[] = {0xe8, 0, 0, 0, 0};
-    const struct entry entry = {3 * 32 + 21, 2, 6, 5, 0};
-    fixture.context.pv = (struct pv_slots){EXPORT_PV, pv_words, 3};
-    call_to(code, 0xe8, KERNEL_FUNCTION);
-    code[5] = 0x90;
-    uint32_t text = restore_alternative(code, sizeof(code), &entry, 1, call, sizeof(call));
-    expect_import(text, 2, R_X86_64_PC32, "pv_ops", -4);
-}
-
-Test(x86_calls, alternative_direct_call_that_could_be_several)
-{
-    uint8_t code[8] = {0};
-    const uint8_t call[] = {0xe8, 0, 0, 0, 0};
-    const struct entry entry = {3 * 32 + 21, 2, 6, 5, 0};
-    fixture.context.pv = (struct pv_slots){EXPORT_PV, pv_words, 3};
-    call_to(code, 0xe8, EXPORT_KFREE);
-    code[5] = 0x90;
-    restore_alternative(code, sizeof(code), &entry, 1, call, sizeof(call));
-    expect_doubt("which paravirt operation");
-    cr_assert_eq(fixture.draft.reading_count, 2);
-    for (unsigned i = 0; i < 2; i++) {
-        uint8_t was[6] = {0xff, 0x15}; /* call *pv_ops+8 or +16 */
-        put_le32(was + 2, (uint32_t)(EXPORT_PV + 8 + 8 * i - (TEXT + 6)));
-        cr_expect_eq(fixture.draft.readings[i].address, TEXT);
-        cr_expect_eq(fixture.draft.readings[i].size, sizeof(was));
-        cr_expect_arr_eq(fixture.draft.readings[i].bytes, was, sizeof(was));
-    }
-}
-
-Test(x86_calls, alternative_direct_call_that_could_be_none)
-{
-    uint8_t code[8] = {0};
-    const uint8_t call[] = {0xe8, 0, 0, 0, 0};
-    const struct entry entry = {3 * 32 + 21, 2, 6, 5, 0};
-    fixture.context.pv = (struct pv_slots){EXPORT_PV, pv_words, 3};
-    call_to(code, 0xe8, EXPORT_HWEIGHT);
-    code[5] = 0x90;
-    restore_alternative(code, sizeof(code), &entry, 1, call, sizeof(call));
-    expect_doubt("which paravirt operation");
-    cr_expect_eq(fixture.draft.reading_count, 0);
-}
-
-/* Restores a call by pv_ops of which `code` is left; it can be told by the names of what the words hold. */
-static uint32_t restore_operation(const uint8_t code[6])
-{
-    static uint64_t words[] = {KERNEL_STI, KERNEL_NOTHING, EXPORT_KFREE};
-    uint8_t call[5] = {0xe8};
-    const struct entry entry = {3 * 32 + 21, 2, 6, 5, 0};
-    fixture.context.pv = (struct pv_slots){EXPORT_PV, words, 3};
-    put_le32(call + 1, (uint32_t)(EXPORT_KFREE - REPLACEMENTS - 5));
-    return restore_alternative(code, 6, &entry, 1, call, sizeof(call));
-}
-
-Test(x86_calls, alternative_direct_call_made_native)
-{
-    static const uint8_t native[] = {0xfb, 0x0f, 0x1f, 0x44, 0, 0}, nothing[] = {0x66, 0x0f, 0x1f, 0x44, 0, 0},
-                         over[] = {0xeb, 4, 0xcc, 0xcc, 0xcc, 0xcc};
-    expect_import(restore_operation(native), 2, R_X86_64_PC32, "pv_ops", -4);
-    expect_no_doubt();
-    fixture_stop();
-    fixture_start();
-    expect_import(restore_operation(nothing), 2, R_X86_64_PC32, "pv_ops", 8 - 4);
-    fixture_stop();
-    fixture_start();
-    expect_import(restore_operation(over), 2, R_X86_64_PC32, "pv_ops", 8 - 4);
-}
-
-Test(x86_calls, alternative_direct_call_not_patched)
-{
-    uint8_t indirect[6] = {0xff, 0x15};
-    put_le32(indirect + 2, (uint32_t)(EXPORT_PV + 16 - TEXT - 6));
-    expect_import(restore_operation(indirect), 2, R_X86_64_PC32, "pv_ops", 16 - 4);
-    expect_no_doubt();
-}
-
-Test(x86_calls, alternative_direct_call_of_no_operation)
-{
-    static const uint8_t cli[] = {0xfa, 0x0f, 0x1f, 0x44, 0, 0}, over[] = {0xeb, 4, 0xcc, 0x11, 0xcc, 0xcc},
-                         other[] = {0x0f, 0x30, 0x0f, 0x1f, 0x40, 0};
-    const uint8_t *const codes[] = {cli, over, other};
-    for (size_t i = 0; i < 3; i++) {
-        uint32_t text = restore_operation(codes[i]);
-        expect_bytes(text, 0, codes[i], 6);
-        expect_doubt("which paravirt operation");
-        fixture_stop();
-        fixture_start();
-    }
-}
-
-/* Lengths in the table after a site of nothing with two alternatives was patched. */
-static void expect_lengths(uint8_t first_size, uint8_t second_size, uint8_t first, uint8_t second)
-{
-    const uint8_t code[16] = {[0 ... 14] = 0x90, [15] = 0xc3}, replacements[32] = {[0 ... 31] = 0x90};
-    const struct entry entries[] = {{.feature = 1, .length = 15, .size = first_size},
-                                    {.feature = 2, .length = 15, .size = second_size, .at = 16}};
-    restore_alternative(code, sizeof(code), entries, 2, replacements, sizeof(replacements));
-    const uint8_t *table = fixture.draft.sections[2].data;
-    cr_expect_eq(table[12], first);
-    cr_expect_eq(table[14 + 12], second);
-}
-
-Test(x86_calls, alternative_inside_an_alternative_has_its_own_length)
-{
-    expect_lengths(5, 15, 5, 15);
-}
-
-Test(x86_calls, alternatives_of_an_original_that_is_longer_keep_their_length)
-{
-    expect_lengths(5, 12, 15, 15);
-}
-
-Test(x86_calls, alternative_damaged)
-{
-    const uint8_t code[] = {0x0f, 0x01, 0xca, 0xc3}, stac[] = {0x0f, 0x01, 0xcb};
-    const struct entry entry = {.length = 3, .size = 3};
-    uint32_t text = restore_alternative(code, sizeof(code), &entry, 1, stac, sizeof(stac));
-    expect_bytes(text, 0, code, sizeof(code));
-    expect_doubt("neither original nor a replacement");
-}
-
-Test(x86_calls, alternative_of_no_known_macro)
-{
-    const uint8_t code[] = {0x90, 0x90, 0x90, 0x90, 0xc3}, other[] = {0x0f, 0xae, 0xe8, 0x90};
-    const struct entry entry = {.length = 4, .size = 4};
-    uint32_t text = restore_alternative(code, sizeof(code), &entry, 1, other, sizeof(other));
-    expect_bytes(text, 0, code, sizeof(code));
-    expect_doubt("no macro");
 }

@@ -47,6 +47,24 @@ Test(x86_code, jump_to_a_far_global_without_proof_is_inferred)
     cr_assert(jump && jump->type == R_X86_64_PLT32 && jump->from == LKMFS_FROM_INFERRED);
 }
 
+Test(x86_code, no_compiler_jumps_conditionally_to_another_object)
+{
+    static uint8_t code[0x2000];
+    memset(code, 0x90, sizeof(code));
+    code[0] = 0x0f;
+    code[1] = 0x85;
+    relative_to(code, 2, 6, TEXT + 0x1000);
+    code[6] = 0xe9;
+    relative_to(code, 7, 11, TEXT + 0x1000);
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_symbol("first", text, 0, 16, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("far", text, 0x1000, 16, STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    cr_assert_null(fixture_relocation(text, 2));
+    cr_assert_null(fixture_relocation(text, 7), "so both functions are of one");
+    expect_bytes(text, 0, code, 11);
+}
+
 Test(x86_code, jump_to_a_global_of_the_same_object_has_none)
 {
     static uint8_t code[0x2000];

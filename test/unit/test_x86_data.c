@@ -105,6 +105,23 @@ Test(x86_data, numbers_of_events_are_of_the_running_kernel)
     cr_expect_eq(fixture.draft.sections[data].restored_sites, 1);
 }
 
+Test(x86_data, number_of_an_event_that_is_not_in_it_is_no_number)
+{
+    static const unsigned offsets[] = {0, 29, 32, UINT32_MAX - 3, UINT32_MAX}; /* by types that are damaged */
+    uint8_t call[32];
+    memset(call, 1, sizeof(call));
+    for (size_t i = 0; i < sizeof(offsets) / sizeof(*offsets); i++) {
+        fixture.context.shapes.event = sizeof(call);
+        fixture.context.shapes.event_type = offsets[i];
+        uint32_t data = fixture_section(".data", DATA, SHF_WRITE, call, sizeof(call));
+        fixture_symbol("event_open", data, 0, sizeof(call), STB_LOCAL, STT_OBJECT);
+        fixture_restore();
+        expect_bytes(data, 0, call, sizeof(call));
+        fixture_stop();
+        fixture_start();
+    }
+}
+
 Test(x86_data, run_time_values_in_writable_data)
 {
     /* A pointer into the heap, a non-exported kernel address, a static key's entries, an empty list head. */
@@ -162,6 +179,25 @@ Test(x86_data, list_node)
 }
 
 /* struct device_driver, and behind it the head of the list of IDs that registration made. */
+/* struct hlist_node: the next one, and where the one before keeps its pointer to this. */
+Test(x86_data, node_of_a_list_that_is_no_ring)
+{
+    static const struct {
+        uint64_t next, back; /* what the next one's pointer back is */
+        bool is_node;
+    } cases[] = {{0, 0, true}, {HEAP, DATA, true}, {HEAP, DATA + 8, false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const uint64_t words[] = {cases[i].next, DATA + 32, 0, 0, DATA};
+        uint32_t data = restore_words(".data", SHF_WRITE, words, 5);
+        fixture_word(HEAP + 8, cases[i].back);
+        fixture_restore();
+        expect_bytes(data, 0, zeros, 16);
+        cr_expect_eq(fixture_relocation(data, 8) == NULL, cases[i].is_node, "%zu", i);
+        fixture_stop();
+        fixture_start();
+    }
+}
+
 Test(x86_data, list_head_in_a_registered_driver)
 {
     const uint64_t words[] = {RODATA, EXPORT_BUS, TABLE, 0, DATA + 32, DATA + 32, DATA + 48, DATA + 48};

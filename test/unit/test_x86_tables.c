@@ -30,6 +30,55 @@ Test(x86_tables, bug_table_of_both_sizes)
     }
 }
 
+Test(x86_tables, bug_table_of_a_size_that_no_kernel_has_is_taken_for_one_of_the_usual)
+{
+    /* By types or a count that are damaged. */
+    static const uint64_t sizes[][2] = {{1, 0}, {7, 0}, {17, 0}, {UINT32_MAX, 0}, {0, 0}, {0, 1}, {0, 17}};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        uint8_t bytes[24] = {0};
+        for (size_t k = 0; k < 2; k++) {
+            put_le32(bytes + k * 12, (uint32_t)(TEXT + 2 - TABLE - k * 12));
+            put_le16(bytes + k * 12 + 10, 0x905);
+        }
+        struct lkmfs_table_entry counted = {.section = "__bug_table", .address = TABLE, .entry = sizes[i][1]};
+        fixture.module.tables = &counted;
+        fixture.module.table_count = 1;
+        fixture.context.shapes.bug = (unsigned)sizes[i][0];
+        uint32_t text = fixture_text(zeros, 16);
+        uint32_t table = fixture_section("__bug_table", TABLE, SHF_WRITE, bytes, sizeof(bytes));
+        fixture_restore();
+        for (uint64_t at = 0; at < 24; at += 12) {
+            expect_section(table, at, R_X86_64_PC32, text, 2);
+            cr_expect_eq(le16(fixture.draft.sections[table].data + at + 10), 0x901);
+        }
+        fixture_stop();
+        fixture_start();
+    }
+}
+
+/* struct exception_table_entry: where, where to, and an exported handler or, in newer kernels, a number. */
+Test(x86_tables, handler_of_an_exception)
+{
+    for (int is_exported = 0; is_exported < 2; is_exported++) {
+        uint8_t bytes[12];
+        put_le32(bytes, (uint32_t)(TEXT + 2 - TABLE));
+        put_le32(bytes + 4, (uint32_t)(TEXT + 8 - TABLE - 4));
+        put_le32(bytes + 8, is_exported ? (uint32_t)(EXPORT_KFREE - TABLE - 8) : 3);
+        uint32_t text = fixture_text(zeros, 16);
+        uint32_t table = fixture_section("__ex_table", TABLE, 0, bytes, sizeof(bytes));
+        fixture_restore();
+        expect_section(table, 0, R_X86_64_PC32, text, 2);
+        expect_section(table, 4, R_X86_64_PC32, text, 8);
+        if (is_exported)
+            expect_import(table, 8, R_X86_64_PC32, "kfree", 0);
+        else
+            cr_expect(!fixture_relocation(table, 8) && le32(fixture.draft.sections[table].data + 8) == 3);
+        expect_no_doubt();
+        fixture_stop();
+        fixture_start();
+    }
+}
+
 /* A table of calls as the loader sorted it: of "a" and "c" in .text, of .exit.text, and of the freed init function. */
 static uint32_t make_calls(uint32_t *ret_text)
 {

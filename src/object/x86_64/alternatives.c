@@ -14,9 +14,8 @@
 #include "object/x86_64/pv.h"
 #include "object/x86_64/tables.h"
 
-#define FEATURE_ALWAYS (3 * 32 + 21) /* X86_FEATURE_ALWAYS */
-#define FLAG_DIRECT    2u            /* ALT_FLAG_DIRECT_CALL [6.8+] */
-#define FLAGGED_ENTRY  14            /* bytes of an entry with flags [6.3+] */
+#define FLAG_DIRECT   2u /* ALT_FLAG_DIRECT_CALL [6.8+] */
+#define FLAGGED_ENTRY 14 /* bytes of an entry with flags [6.3+] */
 
 /* ---- reading ---- */
 
@@ -102,11 +101,11 @@ static bool holds_instruction(const struct site *site, const struct alternative 
     return le32(is + field) == le32(was + field) + (uint32_t)(entry->replacement - site->address);
 }
 
-/* Whether the site holds this replacement, moved there, and filling. */
+/* Whether the site, which is in one section, holds this replacement, moved there, and filling. */
 static bool holds(const struct site *site, const struct alternative *entry)
 {
     size_t length = entry->length;
-    if (!entry->bytes || length > site->size)
+    if (!entry->bytes)
         return false;
     if (entry->size == 5 && entry->bytes[0] == 0xe9 && site->bytes[0] == 0xeb) { /* the kernel shortens jumps */
         uint64_t to = entry->replacement + 5 + (uint64_t)(int64_t)(int32_t)le32(entry->bytes + 1);
@@ -126,8 +125,6 @@ static bool holds_original(const struct restore *r, const struct site *site, con
     size_t code = original->size;
     while (code > 0 && original->bytes[code - 1] == 0x90)
         code--;
-    if (original->size > site->size)
-        return false;
     if (original->import) {
         const char *name = context_exact(r->context, branch_target(site, 5));
         return site->bytes[0] == original->bytes[0] && name && strcmp(name, original->import) == 0;
@@ -206,6 +203,10 @@ static void restore_group(struct restore *r, const struct alternative_group *gro
     size_t test = is_feature_test ? (*snippet)++ : 0;
     if (!site_at(r, group->entries[0].site, &site) || r->owned[site.section][site.offset])
         return; /* freed code, or paravirt.c has restored it */
+    if (group->length > site.size) {
+        restore_failed(r, RULE_ALTERNATIVE, site.address, "it is longer than its section");
+        return;
+    }
     bool is_direct = false, is_held = false;
     for (size_t i = 0; i < group->count; i++)
         is_direct |= group->entries[i].flags & FLAG_DIRECT && group->length == 6;
@@ -219,8 +220,6 @@ static void restore_group(struct restore *r, const struct alternative_group *gro
         restore_failed(r, RULE_ALTERNATIVE, site.address, "no macro is known that has these replacements");
         return;
     }
-    if (original.keep)
-        return;
     for (size_t i = 0; i < group->count; i++)
         is_held |= holds(&site, &group->entries[i]);
     if (table)

@@ -30,7 +30,6 @@ struct alternative_group {
 struct original {
     uint8_t bytes[ALTERNATIVE_MAX];
     size_t size;
-    bool keep;          /* as it is in memory */
     const char *import; /* NULL, or the function that the call in `bytes` leads to */
     struct target
         target; /* or the own code that the jump in `bytes` leads to; its section is DRAFT_NONE if there is none */
@@ -38,7 +37,7 @@ struct original {
 
 /* ---- macros.c ---- */
 
-/* Fills *ret with the original by the table of macros; false when no line matches. */
+/* Fills *ret with the original, as long as the group, by the table of macros; false when no line matches. */
 bool alternative_original(const struct restore *r, const struct alternative_group *group, struct original *ret);
 
 /* static_cpu_has(): a jump to a snippet that tests the bit, until the CPU's features are known. */

@@ -47,7 +47,7 @@ static void do_own_branch(const struct sweep *s, uint64_t to, const struct targe
     if (same && (!global || is_conditional))
         units_branch(s->units, s->index, s->offset, target->offset); /* the assembler resolved it */
     else if (same && s->in.opcode != 0xe8)
-        jumps_add(s->jumps, &(struct jump){s->index, s->offset, s->in.imm_offset, s->in.opcode, *target});
+        jumps_add(s->jumps, &(struct jump){s->index, s->offset, s->in.imm_offset, *target});
     else
         put(s, s->in.imm_offset, global ? R_X86_64_PLT32 : R_X86_64_PC32, target);
     if (!same && !global)

@@ -6,12 +6,11 @@
 
 #include "object/x86_64/units.h"
 
-/* A jump to a global of its own section. */
+/* An unconditional jump to a global of its own section. */
 struct jump {
     uint32_t section;
     uint64_t offset;
     unsigned field; /* bytes from there to the displacement */
-    uint8_t opcode; /* e9, or 8x for jcc */
     struct target target;
 };
 

@@ -182,7 +182,7 @@ static void restore_read_only(struct restore *r, uint32_t index)
 static void clear_event_types(struct restore *r)
 {
     unsigned at = r->context->shapes.event_type, size = r->context->shapes.event;
-    if (!at || at + 4 > size)
+    if (!at || at + UINT64_C(4) > size)
         return;
     for (size_t i = 0; i < r->place_count; i++) {
         const struct draft_symbol *symbol = &r->draft->symbols[r->places[i].symbol];

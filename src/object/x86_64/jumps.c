@@ -28,8 +28,6 @@ static bool is_exit(const char *section)
 static bool is_resolved(const struct restore *r, const struct jump *jump)
 {
     uint64_t from = jump->offset, to = jump->target.offset;
-    if (jump->opcode != 0xe9)
-        return true; /* no compiler jumps conditionally to another object */
     enum kinship kinship = units_compare(r->units, jump->section, from, to);
     if (kinship == KIN_UNKNOWN && r->objects)
         kinship = objects_compare(r->objects, jump->section, from, to);

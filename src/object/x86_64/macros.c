@@ -9,6 +9,7 @@
 #include "object/x86_64/nops.h"
 
 #define FEATURE_ALWAYS (3 * 32 + 21) /* X86_FEATURE_ALWAYS */
+#define CALL_SIZE      5
 
 /* What an entry's replacement must be. */
 struct macro {
@@ -165,11 +166,11 @@ static bool is_wide_constant(const struct alternative_group *group)
 
 bool alternative_original(const struct restore *r, const struct alternative_group *group, struct original *ret)
 {
-    static const uint8_t nothing[5];
+    static const uint8_t nothing[CALL_SIZE];
     for (size_t i = 0; i < sizeof(macros) / sizeof(*macros); i++) {
-        if (!matches(r, &macros[i], group))
+        if (!matches(r, &macros[i], group) || (macros[i].import && group->length < CALL_SIZE))
             continue;
-        fill(ret, nothing, macros[i].import ? 5 : 0, group->length);
+        fill(ret, nothing, macros[i].import ? CALL_SIZE : 0, group->length);
         memcpy(ret->bytes, macros[i].original, macros[i].original_size);
         ret->import = macros[i].import;
         return true;

@@ -46,16 +46,21 @@ const struct table_shape *table_shape(const char *name)
     return NULL;
 }
 
-/* struct bug_entry: by the module's own count, else by the kernel's types. */
+static bool is_bug_size(uint64_t size)
+{
+    return size >= 8 && size <= 16;
+}
+
+/* struct bug_entry: by the module's own count, else by the kernel's types, of which either may be damaged. */
 static unsigned bug_size(const struct restore *r, const struct draft_section *section)
 {
     for (size_t i = 0; i < r->draft->module->table_count; i++) {
         const struct lkmfs_table_entry *table = &r->draft->module->tables[i];
-        if (strcmp(table->section, "__bug_table") == 0 && table->address == section->address && table->entry >= 8 &&
-            table->entry <= 16)
+        if (strcmp(table->section, "__bug_table") == 0 && table->address == section->address &&
+            is_bug_size(table->entry))
             return (unsigned)table->entry;
     }
-    return r->context->shapes.bug ? r->context->shapes.bug : 12;
+    return is_bug_size(r->context->shapes.bug) ? r->context->shapes.bug : 12;
 }
 
 unsigned entry_size(const struct restore *r, const struct table_shape *shape, const struct draft_section *section)
