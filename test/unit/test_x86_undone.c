@@ -1,5 +1,6 @@
-/* The objects of init functions that are gone, by what the exit function undoes (undone.c). */
-#include "object/x86_64/undone.h"
+/* The objects of init functions that are gone, by what the exit function undoes (undone.c, inits.c). */
+#include "object/x86_64/inits.h"
+#include "object/x86_64/kin.h"
 #include "object/x86_64/units.h"
 #include "test_x86_fixture.h"
 
@@ -79,8 +80,11 @@ static size_t narrow(struct piece *items, size_t count)
     cr_assert(undone.restore.units);
     units_settle(undone.restore.units);
     ends_index(&undone.ends);
-    size_t settled = undone_narrow(&undone.restore, undone.text, &undone.ends, &pieces);
+    struct ties *ties = kin_ties(&undone.restore, undone.text, FUNCTIONS);
+    cr_assert(ties);
+    size_t settled = inits_narrow(&undone.restore, undone.text, &undone.ends, ties, &pieces);
     cr_assert_not(undone.restore.out_of_memory);
+    ties_free(ties);
     restore_free(&undone.restore);
     return settled;
 }

@@ -98,15 +98,13 @@ static bool meet(struct piece *piece, uint32_t low, uint32_t high, bool is_membe
     return was_open && piece->low == piece->high;
 }
 
-/* Whether the place of any piece of .init.text or .exit.text is open. */
+/* Whether the place of a piece of .init.text is open. */
 static bool is_open(const struct restore *r, const struct pieces *pieces)
 {
-    for (size_t i = 0; i < pieces->count; i++) {
-        const struct piece *piece = &pieces->items[i];
-        const char *name = section_at(r, piece->section)->name;
-        if (piece->low < piece->high && (strcmp(name, ".init.text") == 0 || strcmp(name, ".exit.text") == 0))
+    for (size_t i = 0; i < pieces->count; i++)
+        if (pieces->items[i].low < pieces->items[i].high &&
+            strcmp(section_at(r, pieces->items[i].section)->name, ".init.text") == 0)
             return true;
-    }
     return false;
 }
 
@@ -132,8 +130,6 @@ static size_t settle(struct inits *inits, const uint32_t *expected, bool *is_tak
 size_t inits_narrow(struct restore *r, uint32_t text, const struct ends *ends, const struct ties *ties,
                     struct pieces *pieces)
 {
-    if (!is_open(r, pieces))
-        return 0;
     struct inits *inits = calloc(1, sizeof(*inits));
     bool *is_taken = calloc(pieces->count + 1, sizeof(*is_taken));
     uint32_t *expected = calloc(pieces->count + 1, sizeof(*expected));
@@ -146,7 +142,7 @@ size_t inits_narrow(struct restore *r, uint32_t text, const struct ends *ends, c
         inits->ties = ties;
         inits->pieces = pieces;
         undone_find(inits);
-        ok = leftovers_find(inits);
+        ok = !is_open(r, pieces) || leftovers_find(inits);
         expect(pieces, expected);
         settled = settle(inits, expected, is_taken);
     }
