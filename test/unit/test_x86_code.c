@@ -65,6 +65,22 @@ Test(x86_code, no_compiler_jumps_conditionally_to_another_object)
     expect_bytes(text, 0, code, 11);
 }
 
+Test(x86_code, short_jump_is_of_one_object)
+{
+    uint8_t code[0x60];
+    memset(code, 0x90, sizeof(code));
+    code[0] = 0xeb;
+    code[1] = 0x40 - 2;
+    code[0x20] = 0xe9;
+    relative_to(code, 0x21, 0x25, TEXT + 0x40);
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_symbol("a", text, 0, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("b", text, 0x20, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture_symbol("c", text, 0x40, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    cr_assert_null(fixture_relocation(text, 0x21), "as what lies between a and c is");
+}
+
 Test(x86_code, jump_to_a_global_of_the_same_object_has_none)
 {
     static uint8_t code[0x2000];

@@ -351,6 +351,7 @@ Test(x86_kin, constant_that_points_to_a_local_function_is_of_its_object)
         {".rodata", 0, 0x68, false, false, "what is no function"},
         {".rodata", 0, 0x218, false, false, "what lies behind the last symbol"},
         {".data..read_mostly", SHF_WRITE, 0x40, false, false, "a pointer that may have been stored at run time"},
+        {".data", SHF_WRITE, 0x40, false, true, "a function whose address no code takes"},
         {".rodata", 0, 0x40, true, false, "what the linker merged out of order"},
         {".rodata.other", 0, 0x40, true, true, "what it did not"},
         {".text.other", SHF_EXECINSTR, 0x40, false, false, "code that looks like a pointer"},
@@ -370,6 +371,26 @@ Test(x86_kin, constant_that_points_to_a_local_function_is_of_its_object)
             expect_untied(section, 0, cases[i].what);
         again();
     }
+}
+
+Test(x86_kin, pointer_that_code_may_have_stored_tells_nothing)
+{
+    fixture.draft.symbols[C].info = ELF64_ST_INFO(STB_LOCAL, STT_FUNC);
+    draft_add_relocation(&fixture.draft, kin.text, 3, R_X86_64_32S,
+                         (struct draft_target){DRAFT_TARGET_SECTION, kin.text, 0x40}, LKMFS_FROM_RESTORED);
+    uint32_t section = add_pointer(".data", SHF_WRITE, TEXT + 0x40);
+    gather();
+    expect_untied(section, 0, "a function whose address a function takes");
+}
+
+Test(x86_kin, string_in_writable_data_tells_nothing)
+{
+    const uint64_t bugs[] = {OF_TEXT(B, 2), STRINGS + 4, 0};
+    uint32_t section = add_pointer(".data", SHF_WRITE, STRINGS + 4);
+    fixture.context.shapes.bug = 12;
+    add_labels("__bug_table", bugs, 3);
+    gather();
+    expect_untied(section, 0, "a string that some init function may have stored");
 }
 
 Test(x86_kin, constant_that_points_to_a_string_is_of_its_object)

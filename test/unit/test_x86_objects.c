@@ -117,6 +117,30 @@ Test(x86_objects, other_tables_follow_the_same_order)
     expect_section(table, 24, R_X86_64_64, text + 1, 0x10);
 }
 
+/* Of each object, jumps first, and of these and those .text first. */
+Test(x86_objects, static_calls_are_listed_object_by_object)
+{
+    const uint64_t returns[] = {TEXT + 1, UNLIKELY + 1, TEXT + 0x21, TEXT + 0x41, UNLIKELY + 0x11};
+    static const struct {
+        uint64_t address;
+        bool is_jump;
+    } calls[] = {{TEXT, 0}, {TEXT + 0x20, 0}, {TEXT + 0x40, 1}, {UNLIKELY, 0}, {UNLIKELY + 0x10, 1}};
+    uint8_t bytes[sizeof(calls) / sizeof(*calls) * 8];
+    uint32_t text = make_module();
+    add_returns(returns, 5);
+    for (size_t i = 0; i < sizeof(bytes) / 8; i++) {
+        put_le32(bytes + i * 8, (uint32_t)(calls[i].address - STRINGS - i * 8));
+        put_le32(bytes + i * 8 + 4, (uint32_t)((EXPORT_KEY | calls[i].is_jump) - STRINGS - i * 8 - 4));
+    }
+    uint32_t table = fixture_section(".static_call_sites", STRINGS, SHF_WRITE, bytes, sizeof(bytes));
+    fixture_restore();
+    expect_section(table, 0, R_X86_64_PC32, text, 0);
+    expect_section(table, 8, R_X86_64_PC32, text + 1, 0);
+    expect_section(table, 16, R_X86_64_PC32, text, 0x40);
+    expect_section(table, 24, R_X86_64_PC32, text + 1, 0x10);
+    expect_section(table, 32, R_X86_64_PC32, text, 0x20);
+}
+
 Test(x86_objects, strings_tell_it_too)
 {
     uint32_t text = make_module();

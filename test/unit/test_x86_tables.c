@@ -145,6 +145,26 @@ Test(x86_tables, jumps_of_what_was_split_off_follow_those_of_the_rest)
     expect_section(index, 32, R_X86_64_PC32, text, 32);
 }
 
+Test(x86_tables, static_calls_that_are_jumps_come_first)
+{
+    static const bool is_jump[] = {false, true, false};
+    uint8_t code[0x60], bytes[24];
+    memset(code, 0x90, sizeof(code));
+    for (size_t i = 0; i < 3; i++) { /* as the loader sorted them: all are of one key */
+        code[i * 0x20] = is_jump[i] ? 0xe9 : 0xe8;
+        put_le32(code + i * 0x20 + 1, (uint32_t)(KERNEL_FUNCTION - TEXT - i * 0x20 - 5));
+        put_le32(bytes + i * 8, (uint32_t)(TEXT + i * 0x20 - TABLE - i * 8));
+        put_le32(bytes + i * 8 + 4, (uint32_t)((EXPORT_KEY | is_jump[i]) - TABLE - i * 8 - 4));
+    }
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t table = fixture_section(".static_call_sites", TABLE, SHF_WRITE, bytes, sizeof(bytes));
+    fixture_word(EXPORT_KEY, KERNEL_FUNCTION);
+    fixture_restore();
+    expect_section(table, 0, R_X86_64_PC32, text, 0x20);
+    expect_section(table, 8, R_X86_64_PC32, text, 0);
+    expect_section(table, 16, R_X86_64_PC32, text, 0x40);
+}
+
 Test(x86_tables, unwind_entry_of_an_end_belongs_to_what_ends)
 {
     const uint64_t places[] = {TEXT + 32};

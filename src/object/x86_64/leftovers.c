@@ -129,7 +129,7 @@ static void use_data(struct uses *uses)
                        !(section->flags & SHF_EXECINSTR) && !r->is_table[i];
         for (uint64_t at = 0; is_data && at + 8 <= section->size; at += 4) { /* packed structs */
             uint64_t address = le64(section->data + at);
-            uint32_t symbol = section_around(r, address) != DRAFT_NONE ? symbol_around(r, address) : DRAFT_NONE;
+            uint32_t symbol = is_kernel_map(address) ? symbol_around(r, address) : DRAFT_NONE;
             if (symbol != DRAFT_NONE)
                 uses->is_used[symbol] = true;
         }
@@ -148,7 +148,7 @@ static void store_section(struct uses *uses, const struct draft_section *section
             continue;
         for (size_t i = 0; i + 8 <= length; i += 8) {
             uint64_t address = le64(bytes + i);
-            uint32_t symbol = section_around(r, address) != DRAFT_NONE ? symbol_around(r, address) : DRAFT_NONE;
+            uint32_t symbol = is_kernel_map(address) ? symbol_around(r, address) : DRAFT_NONE;
             if (symbol != DRAFT_NONE)
                 uses->is_stored[symbol] = true;
         }
@@ -177,11 +177,10 @@ static bool is_left_function(const struct uses *uses, uint32_t index)
 }
 
 /* What holds plain numbers alone may be in no use because the compiler made constants of them. */
-static bool has_pointer(const struct draft_section *section, const struct place *place)
+static bool has_pointer(const struct draft_section *section, uint64_t offset, uint64_t size)
 {
-    uint64_t start = align_up(place->address, 8) - section->address,
-             end = place->address - section->address + place->size;
-    for (uint64_t at = start; at + 8 <= end && at + 8 <= section->size; at += 8)
+    uint64_t end = offset < section->size ? offset + min_u64(size, section->size - offset) : 0;
+    for (uint64_t at = offset; at < end && end - at >= 8; at += 8)
         if (is_kernel_map(le64(section->data + at)))
             return true;
     return false;
@@ -189,13 +188,14 @@ static bool has_pointer(const struct draft_section *section, const struct place 
 
 static bool is_left_variable(const struct uses *uses, uint32_t index, const struct place *place)
 {
-    const struct draft_section *section = section_at(uses->r, uses->r->draft->symbols[index].section);
+    const struct draft_symbol *symbol = &uses->r->draft->symbols[index];
+    const struct draft_section *section = section_at(uses->r, symbol->section);
     uint8_t bytes[VARIABLE_MAX];
     size_t size = (size_t)min_u64(place->size, sizeof(bytes));
     if (section->type == SHT_NOBITS)
         return size > 0 && context_read(uses->r->context, place->address, bytes, size) && !is_all_zero(bytes, size);
     bool is_plain = strcmp(section->name, ".rodata") == 0 || strcmp(section->name, ".data") == 0;
-    return is_plain && !uses->is_read[index] && has_pointer(section, place);
+    return is_plain && !uses->is_read[index] && section->data && has_pointer(section, symbol->value, place->size);
 }
 
 static void add_left(const struct uses *uses, struct inits *inits)

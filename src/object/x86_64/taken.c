@@ -19,12 +19,14 @@ bool taken_target(const struct restore *r, const struct draft_relocation *reloca
     } else if (target->kind != DRAFT_TARGET_SECTION) {
         return false;
     }
-    return *index < r->draft->section_count && *offset < section_at(r, *index)->size;
+    return *index < r->draft->section_count;
 }
 
 static bool mark(struct taken *taken, uint32_t index, uint64_t offset)
 {
     uint8_t **marks = &taken->marks[index];
+    if (offset >= taken->draft->sections[index].size)
+        return true;
     if (!*marks)
         *marks = calloc(taken->draft->sections[index].size / 8 + 1, 1);
     if (!*marks)

@@ -15,7 +15,10 @@ void taken_free(struct taken *taken);
 /* Whether a relocation of code leads to `offset` of section `index`. */
 bool taken_at(const struct taken *taken, uint32_t index, uint64_t offset);
 
-/* Where a relocation of code leads: to `*offset` of own section `*index`; false when to anything else. */
+/*
+ * Where a relocation of code leads: to `*offset` of own section `*index`, which is less by the size of an immediate
+ * behind a memory operand. False when to anything else.
+ */
 bool taken_target(const struct restore *r, const struct draft_relocation *relocation, uint32_t *index,
                   uint64_t *offset);
 
