@@ -263,6 +263,32 @@ Test(x86_data, registered_driver)
     expect_bytes(data, 16, zeros, 24);
 }
 
+Test(x86_data, registration_was_told_what_the_module_is_called)
+{
+    static const struct {
+        const char *string, *module;
+        bool was_there;
+    } cases[] = {
+        {"snd_hda", "snd-hda", false}, {"snd-hda", "snd_hda", false}, {"snd_hd", "snd_hda", true},
+        {"snd_hdab", "snd_hda", true}, {"Sound", "snd_hda", true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const uint64_t words[] = {RODATA + 16, EXPORT_BUS, TABLE, RODATA};
+        char bytes[32] = "";
+        strcpy(bytes, cases[i].string);
+        uint32_t data = restore_words(".data", SHF_WRITE, words, 4);
+        fixture_section(".rodata.str1.1", RODATA, 0, bytes, sizeof(bytes));
+        fixture_section(".gnu.linkonce.this_module", TABLE, SHF_WRITE, zeros, sizeof(zeros));
+        fixture.module.address = TABLE;
+        fixture.module.name = cases[i].module;
+        fixture_restore();
+        cr_expect_eq(fixture_relocation(data, 24) != NULL, cases[i].was_there, "%s in %s", cases[i].string,
+                     cases[i].module);
+        fixture_stop();
+        fixture_start();
+    }
+}
+
 Test(x86_data, boundary_goes_to_the_section_of_the_symbol_there)
 {
     const uint64_t words[] = {DATA + 16};

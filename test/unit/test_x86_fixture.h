@@ -36,6 +36,9 @@
 #define EXPORT_PV       UINT64_C(0xffffffff82003000)
 #define EXPORT_STRUCTS  UINT64_C(0xffffffff82004000)
 #define EXPORT_BUS      UINT64_C(0xffffffff82005000)
+#define EXPORT_SFF      UINT64_C(0xffffffff82006000)
+#define EXPORT_SATA     UINT64_C(0xffffffff82006200)
+#define KERNEL_ATA_BASE UINT64_C(0xffffffff82006400)
 #define KERNEL_FUNCTION UINT64_C(0xffffffff81005000) /* has a symbol, is not exported */
 #define KERNEL_SECRET   UINT64_C(0xffffffff82004100) /* a symbol behind EXPORT_STRUCTS */
 #define KERNEL_TRACER   UINT64_C(0xffffffff81006000) /* ftrace_caller */
@@ -58,6 +61,8 @@ __attribute__((unused)) static struct import_name fixture_names[] = {
     {EXPORT_PV, "pv_ops", "pv_ops", SIZE_MAX},
     {EXPORT_STRUCTS, "kvm_caps", "kvm_caps", SIZE_MAX},
     {EXPORT_BUS, "pci_bus_type", "pci_bus_type", SIZE_MAX},
+    {EXPORT_SFF, "ata_sff_port_ops", "ata_sff_port_ops", SIZE_MAX},
+    {EXPORT_SATA, "sata_port_ops", "sata_port_ops", SIZE_MAX},
 };
 
 __attribute__((unused)) static const struct lkmfs_symbol fixture_symbols[] = {
@@ -67,6 +72,7 @@ __attribute__((unused)) static const struct lkmfs_symbol fixture_symbols[] = {
     {KERNEL_SRSO, "srso_return_thunk", 'T'},
     {KERNEL_STI, "native_irq_enable", 't'},
     {KERNEL_NOTHING, "nop_func", 't'},
+    {KERNEL_ATA_BASE, "ata_base_port_ops", 'R'},
 };
 
 /* Memory outside of the module: words that rules look up. */
@@ -78,7 +84,7 @@ struct fixture {
     struct machine_context context;
     struct lkmfs_module module;
     struct draft draft;
-    struct fixture_word words[32];
+    struct fixture_word words[64];
     size_t word_count;
 };
 

@@ -68,6 +68,7 @@ struct machine_context {
     struct pv_slots pv;
     struct call_padding padding;
     uint64_t return0; /* __static_call_return0, 0 if the kernel has none */
+    uint64_t ata_ops; /* sata_port_ops or, without SATA, ata_sff_port_ops; 0 where there is no libata */
 };
 
 /* First byte of the part of the address space that holds the kernel image and the modules, and the byte after it. */

@@ -40,8 +40,7 @@ static void restore_this_module(struct restore *r, uint32_t index)
 
 /* ---- words ---- */
 
-/* The word at `offset` was `value` on disk, not what the kernel wrote there. */
-static void write_word(struct restore *r, uint32_t index, uint64_t offset, uint64_t value)
+void write_word(struct restore *r, uint32_t index, uint64_t offset, uint64_t value)
 {
     struct draft_section *section = section_at(r, index);
     if (le64(section->data + offset) == value)
@@ -130,6 +129,10 @@ static void restore_writable(struct restore *r, uint32_t index)
             write_word(r, index, offset, 0);
             write_word(r, index, offset + 8, 0);
             offset += 8;
+            if (driver_module_fate(r, section, offset + 8)) {
+                write_word(r, index, offset + 8, 0);
+                offset += 8;
+            }
         } else if (driver_name_fate(r, section, offset)) {
             write_word(r, index, offset, 0);
         } else {
@@ -212,6 +215,7 @@ void restore_data(struct restore *r)
 {
     clear_event_types(r);
     set_call_key_types(r);
+    restore_ata_ops(r);
     for (uint32_t i = 0; i < r->draft->section_count; i++) {
         const struct draft_section *section = section_at(r, i);
         if (!section->data || !section->address || !section->in_memory || section->flags & SHF_EXECINSTR ||

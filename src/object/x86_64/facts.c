@@ -169,5 +169,9 @@ bool context_gather_facts(struct machine_context *context)
     gather_padding(context);
     if (!lkmfs_symbols_find(symbols, "__static_call_return0", &context->return0))
         context->return0 = 0;
+    const struct lkmfs_export *ata = lkmfs_exports_find(context->exports, "sata_port_ops");
+    if (!ata)
+        ata = lkmfs_exports_find(context->exports, "ata_sff_port_ops");
+    context->ata_ops = ata ? ata->address : 0;
     return gather_pv_slots(context, types);
 }
