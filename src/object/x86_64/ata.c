@@ -8,8 +8,8 @@
 #include "base/cursor.h"
 #include "object/x86_64/data.h"
 
-#define SLOTS_MAX   128
-#define SLOTS_MIN   16
+#define SLOTS_MAX   ((size_t)128)
+#define SLOTS_MIN   ((size_t)16)
 #define DEPTH_MAX   8
 #define NAMES_MAX   64             /* of libata around one of its tables */
 #define SLOT_NULL   ((uint64_t)-2) /* ATA_OP_NULL: set to nothing, and not to be inherited */
@@ -24,7 +24,7 @@ struct table {
 static bool read_words(const struct restore *r, uint64_t address, uint64_t *words, size_t count)
 {
     uint8_t bytes[SLOTS_MAX * 8];
-    if (!context_read(r->context, address, bytes, count * 8))
+    if (count == 0 || count > SLOTS_MAX || !context_read(r->context, address, bytes, count * 8))
         return false;
     for (size_t i = 0; i < count; i++) {
         words[i] = le64(bytes + i * 8);
@@ -37,7 +37,7 @@ static bool read_words(const struct restore *r, uint64_t address, uint64_t *word
 /* The table at `address` with `count` words, and all that it inherits: from the first table of all in the end. */
 static bool read_table(const struct restore *r, uint64_t address, size_t count, struct table *ret)
 {
-    uint64_t words[SLOTS_MAX], at = address;
+    uint64_t words[SLOTS_MAX] = {0}, at = address;
     *ret = (struct table){.address = address, .count = count};
     for (int depth = 0; depth < DEPTH_MAX; depth++) {
         if (!read_words(r, at, words, count))
@@ -112,7 +112,7 @@ static bool has_own_parent(const struct restore *r, const struct draft_symbol *o
 static void restore_ops(struct restore *r, const struct draft_symbol *object)
 {
     size_t count = object->size / 8;
-    uint64_t words[SLOTS_MAX];
+    uint64_t words[SLOTS_MAX] = {0};
     struct table parent;
     if (!read_words(r, section_at(r, object->section)->address + object->value, words, count) || words[count - 1] ||
         !find_parent(r, words, count, &parent) || has_own_parent(r, object, words, &parent))
