@@ -213,6 +213,18 @@ Test(x86_calls, jump_label_damaged)
     expect_doubt("jump label");
 }
 
+Test(x86_calls, jump_label_whose_key_is_unreadable)
+{
+    const uint8_t code[8] = {0xeb, 5, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3};
+    uint32_t text = fixture_text(code, sizeof(code)), table = jump_table(TEXT + 7, EXPORT_NET, true);
+    fixture_restore();
+    expect_bytes(text, 0, code, sizeof(code));
+    expect_import(table, 8, R_X86_64_PC64, "init_net", 1 + 2);
+    cr_assert_eq(fixture_relocation(table, 8)->from, LKMFS_FROM_INFERRED, "the mark of a NOP is not certain");
+    cr_assert_eq(fixture_relocation(table, 0)->from, LKMFS_FROM_RESTORED);
+    expect_doubt("its key is not readable");
+}
+
 /* A jump of five bytes to another section was left to the linker. */
 Test(x86_calls, jump_label_that_leaves_the_section)
 {
