@@ -243,7 +243,7 @@ Test(object_headers, numbers_fill_the_distance_between_proven_ones)
 /* Pointers that were stored at run time look like relocated ones; a section with relocations has two headers. */
 Test(object_headers, indexes_of_headers_prove_what_has_relocations)
 {
-    for (uint16_t this_module = 4; this_module <= 5; this_module++) {
+    for (uint16_t this_module = 3; this_module <= 5; this_module++) {
         struct fake_module *fake = fake_module_new();
         uint32_t *order;
         fake_section(fake, ".text", FAKE_TEXT, 0);
@@ -256,8 +256,9 @@ Test(object_headers, indexes_of_headers_prove_what_has_relocations)
         draft_add_relocation(&fake->draft, draft_find_section(&fake->draft, ".data"), 0, R_X86_64_64,
                              (struct draft_target){DRAFT_TARGET_SECTION, 0, 0}, LKMFS_FROM_INFERRED);
         cr_assert(numbers_find(&fake->draft, &fake->evidence, &order));
-        bool has_rela = this_module == 5; /* .text .rela.text .data .rela.data this_module */
-        cr_expect_eq(number_of(fake, ".data"), 3);
+        /* .text .rela.text .data .rela.data this_module; where there is no room for .data at all nothing is proven. */
+        bool has_rela = this_module != 4;
+        cr_expect(this_module == 3 || number_of(fake, ".data") == 3);
         cr_expect_eq(fake_find(fake, ".data")->relocation_count, has_rela);
         cr_expect_eq(fake_find(fake, ".data")->has_rela, has_rela);
         cr_expect_eq(fake->draft.doubt_count, !has_rela);

@@ -191,11 +191,16 @@ Test(x86_sites, retpoline_damaged)
 
 Test(x86_sites, retpoline_that_its_section_cuts)
 {
-    static const uint8_t prefixed[] = {0x2e, 0xe8, 0, 0, 0}, conditional[] = {0x0f, 0x84, 0, 0, 0};
-    const uint8_t *const codes[] = {prefixed, conditional};
+    static const uint8_t opcodes[][2] = {{0x2e, 0xe8}, {0x0f, 0x84}};
+    const uint64_t site = TEXT;
     for (size_t i = 0; i < 2; i++) {
-        uint32_t text = restore_site(".retpoline_sites", codes[i], 5);
-        expect_bytes(text, 0, codes[i], 5);
+        uint8_t code[6] = {opcodes[i][0], opcodes[i][1]};
+        branch_to(code, 6, EXPORT_R11);
+        uint32_t text = fixture_text(code, 5);
+        fixture.draft.sections[text].data[5] = code[5]; /* what happens to lie behind it */
+        fixture_relative_table(".retpoline_sites", &site, 1);
+        fixture_restore();
+        expect_bytes(text, 0, code, 5);
         cr_assert_eq(fixture.draft.sections[text].relocation_count, 0);
         expect_doubt("neither a thunk call nor an indirect branch");
         fixture_stop();
