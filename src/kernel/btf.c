@@ -150,11 +150,12 @@ static bool btf_field(const void *self, const char *name, const char *path, stru
         if (!find_member(&search, id, 0, &ret->offset, &id))
             return false;
     }
+    int64_t size = btf__resolve_size(btf, id);
     const struct btf_type *type = strip(btf, id, &id);
-    if (type && btf_is_fwd(type)) /* no member can have such a type: it is one that is lost */
+    if (size < 0 || !type) /* of no size is a declaration, which no member can be of: its type is lost */
         return false;
-    ret->size = type_size(btf, id);
-    ret->element = type ? element_size(btf, type) : 0;
+    ret->size = (uint64_t)size;
+    ret->element = element_size(btf, type);
     return true;
 }
 

@@ -240,6 +240,34 @@ Test(object_headers, numbers_fill_the_distance_between_proven_ones)
     fake_module_free(fake);
 }
 
+/* Pointers that were stored at run time look like relocated ones; a section with relocations has two headers. */
+Test(object_headers, indexes_of_headers_prove_what_has_relocations)
+{
+    for (uint16_t this_module = 3; this_module <= 5; this_module++) {
+        struct fake_module *fake = fake_module_new();
+        uint32_t *order;
+        fake_section(fake, ".text", FAKE_TEXT, 0);
+        fake_section(fake, ".data", FAKE_DATA, 0);
+        fake_section(fake, ".gnu.linkonce.this_module", FAKE_DATA, 0x40);
+        fake_fill(fake, FAKE_DATA, 0, 8);
+        fake_symbol(fake, "code", fake_address(FAKE_TEXT, 0), 4, 1, LOCAL_CODE, 't');
+        fake_symbol(fake, "__this_module", fake_address(FAKE_DATA, 0x40), 0x200, this_module, LOCAL_OBJECT, 'd');
+        cr_assert(fake_layout(fake));
+        draft_add_relocation(&fake->draft, draft_find_section(&fake->draft, ".data"), 0, R_X86_64_64,
+                             (struct draft_target){DRAFT_TARGET_SECTION, 0, 0}, LKMFS_FROM_INFERRED);
+        cr_assert(numbers_find(&fake->draft, &fake->evidence, &order));
+        /* .text .rela.text .data .rela.data this_module; where there is no room for .data at all nothing is proven. */
+        bool has_rela = this_module != 4;
+        cr_expect(this_module == 3 || number_of(fake, ".data") == 3);
+        cr_expect_eq(fake_find(fake, ".data")->relocation_count, has_rela);
+        cr_expect_eq(fake_find(fake, ".data")->has_rela, has_rela);
+        cr_expect_eq(fake->draft.doubt_count, !has_rela);
+        cr_expect(has_rela || strstr(fake->draft.doubts[0], "1 pointers in .data were stored at run time"));
+        free(order);
+        fake_module_free(fake);
+    }
+}
+
 Test(object_headers, merged_strings_move_the_sections_around)
 {
     struct fake_module *fake = fake_module_new();

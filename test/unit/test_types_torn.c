@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cursor.h"
 #include "kernel/types.h"
 #include "synth_types.h"
 
@@ -217,6 +218,68 @@ Test(types_torn, no_index)
         (void)fields_lost(&torn, types);
         types_free(types);
     }
+    torn_free(&torn);
+}
+
+/* The first struct of two members or more that the index has. */
+static void find_struct(const struct torn *torn, uint8_t **type)
+{
+    for (size_t id = 1; id < torn->index.count; id++) {
+        *type = torn->bytes.bytes + (torn->addresses[id] - ADDRESS);
+        uint32_t info = le32(*type + 4);
+        if ((info >> 24 & 0x1f) == 4 && (info & 0xffff) >= 2 && le32(*type))
+            return;
+    }
+    cr_assert_fail("no struct");
+}
+
+/* What stands in the place of a type is not taken for it when it can't be one, or ends elsewhere than the next begins.
+ */
+Test(types_torn, types_that_are_not_what_the_index_leads_to)
+{
+    enum { NAME, TYPE, SHORT, LONG, KIND, OWN_NAME, KINDS };
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct torn torn;
+        struct lkmfs_error err = {0};
+        uint8_t *type;
+        torn_init(&torn, SYNTH_6_1);
+        find_struct(&torn, &type);
+        uint32_t info = le32(type + 4);
+        if (kind == NAME || kind == TYPE) /* of its second member */
+            synth_le(type + 24 + (kind == TYPE ? 4 : 0), 0x7fffffff, 4);
+        else if (kind == OWN_NAME)
+            synth_le(type, 0x7fffffff, 4);
+        else
+            synth_le(type + 4, kind == SHORT ? info - 1 : kind == LONG ? info + 1 : 0x1f000000u, 4);
+        struct lkmfs_types *types = salvage(&torn, &torn.index, &err);
+        cr_assert_not_null(types, "%d: %s", kind, err.message);
+        cr_expect_eq(types->lost, 1, "%d: %zu lost", kind, types->lost);
+        cr_expect_gt(fields_lost(&torn, types), 0, "%d", kind);
+        types_free(types);
+        torn_free(&torn);
+    }
+}
+
+Test(types_torn, array_of_a_type_that_is_lost)
+{
+    struct torn torn;
+    struct lkmfs_error err = {0};
+    struct lkmfs_field field;
+    size_t count = 0;
+    torn_init(&torn, SYNTH_6_1);
+    for (size_t id = 1; id < torn.index.count; id++) {
+        uint8_t *type = torn.bytes.bytes + (torn.addresses[id] - ADDRESS);
+        if (le32(type + 4) != 0x1000000 || le32(type + 8) != 1) /* char and the like */
+            continue;
+        synth_le(type + 4, 0x1f000000, 4);
+        count++;
+    }
+    struct lkmfs_types *types = salvage(&torn, &torn.index, &err);
+    cr_assert_not_null(types, "%s", err.message);
+    cr_expect_eq(types->lost, count);
+    cr_expect_not(lkmfs_types_field(types, "module", "name", &field), "of %zu bytes", (size_t)field.size);
+    cr_expect(lkmfs_types_field(types, "module", "list", &field));
+    types_free(types);
     torn_free(&torn);
 }
 

@@ -213,16 +213,28 @@ Test(x86_calls, jump_label_damaged)
     expect_doubt("jump label");
 }
 
+Test(x86_calls, jump_label_whose_key_is_unreadable)
+{
+    const uint8_t code[8] = {0xeb, 5, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3};
+    uint32_t text = fixture_text(code, sizeof(code)), table = jump_table(TEXT + 7, EXPORT_NET, true);
+    fixture_restore();
+    expect_bytes(text, 0, code, sizeof(code));
+    expect_import(table, 8, R_X86_64_PC64, "init_net", 1 + 2);
+    cr_assert_eq(fixture_relocation(table, 8)->from, LKMFS_FROM_INFERRED, "the mark of a NOP is not certain");
+    cr_assert_eq(fixture_relocation(table, 0)->from, LKMFS_FROM_RESTORED);
+    expect_doubt("its key is not readable");
+}
+
 /* A jump of five bytes to another section was left to the linker. */
 Test(x86_calls, jump_label_that_leaves_the_section)
 {
     static const uint64_t targets[] = {TEXT + 0x1008, TEXT - 0x10000}; /* the latter is nowhere */
-    static const uint8_t was[] = {0xe9, 0, 0, 0, 0};
+    static const uint8_t was[] = {0xe9, 0, 0, 0, 0}, nops[16] = {[0 ... 15] = 0x90};
     for (int is_jump = 0; is_jump < 2; is_jump++) {
         for (size_t i = 0; i < 2; i++) {
             uint8_t code[8] = {0x0f, 0x1f, 0x44, 0, 0, 0x90, 0x90, 0xc3};
             uint32_t text = fixture_text(code, 8);
-            uint32_t cold = fixture_section(".text.unlikely", TEXT + 0x1000, SHF_EXECINSTR, code, 8 + 1);
+            uint32_t cold = fixture_section(".text.unlikely", TEXT + 0x1000, SHF_EXECINSTR, nops, sizeof(nops));
             jump_table(targets[i], EXPORT_NET, is_jump);
             fixture_word(EXPORT_NET + 8, 0);
             fixture.context.shapes.objtool_per_object = true;

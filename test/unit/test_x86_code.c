@@ -181,6 +181,31 @@ Test(x86_code, operands)
     expect_no_doubt();
 }
 
+Test(x86_code, operands_of_the_same_section)
+{
+    uint8_t code[64];
+    memset(code, 0x90, sizeof(code));
+    memcpy(code, (const uint8_t[]){0x48, 0x8d, 0x05}, 3); /* lea local(%rip), %rax: the assembler resolved it */
+    relative_to(code, 3, 7, TEXT + 32);
+    memcpy(code + 7, (const uint8_t[]){0x48, 0x8d, 0x05}, 3); /* lea global(%rip), %rax */
+    relative_to(code, 10, 14, TEXT + 48);
+    memcpy(code + 14, (const uint8_t[]){0x8b, 0x04, 0x25}, 3); /* mov this_cpu_off, %eax: as per_cpu_ptr() of no CPU */
+    put_le32(code + 17, (uint32_t)EXPORT_CPU_OFF);
+    memcpy(code + 21, (const uint8_t[]){0x8b, 0x04, 0x25}, 3); /* mov this_cpu_off+1, %eax: a constant */
+    put_le32(code + 24, (uint32_t)EXPORT_CPU_OFF + 1);
+    uint32_t text = fixture_text(code, sizeof(code));
+    fixture_symbol("local", text, 32, 16, STB_LOCAL, STT_FUNC);
+    fixture_symbol("global", text, 48, 16, STB_GLOBAL, STT_FUNC);
+    fixture_restore();
+    cr_assert_null(fixture_relocation(text, 3));
+    expect_bytes(text, 0, code, 7);
+    const struct draft_relocation *global = fixture_relocation(text, 10);
+    cr_assert(global && global->type == R_X86_64_PC32 && global->target.kind == DRAFT_TARGET_SYMBOL);
+    expect_import(text, 17, R_X86_64_32S, "this_cpu_off", 0);
+    cr_assert_null(fixture_relocation(text, 24));
+    expect_no_doubt();
+}
+
 Test(x86_code, variables_of_a_cpu_by_its_offset)
 {
     uint8_t code[] = {

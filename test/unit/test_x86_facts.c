@@ -23,6 +23,7 @@ struct wanted {
     uint8_t jump_site; /* first byte of what its jump label lies at; 0: no table */
     bool short_jump;   /* its module has a jump label of two bytes */
     bool percpu_end;   /* named by kallsyms */
+    unsigned pv_slots; /* that its types have; 0: as many as it has */
 };
 
 struct fixture {
@@ -79,7 +80,7 @@ static void begin(struct fixture *f, const struct wanted *wanted)
     *f = (struct fixture){.kernel = synth_kernel_new(&(struct synth_kernel_options){.release = SYNTH_6_12})};
     f->text = f->kernel->text + 0x11000;
     synth_struct_begin(&f->kernel->types, "paravirt_patch_template", false);
-    synth_field(&f->kernel->types, "words", "u64", PV_SLOTS);
+    synth_field(&f->kernel->types, "words", "u64", wanted->pv_slots ? wanted->pv_slots : PV_SLOTS);
     synth_struct_end(&f->kernel->types, 0);
     uint64_t pv_ops = synth_data(f->kernel, PV_SLOTS * 8ULL);
     for (unsigned i = 0; i < PV_SLOTS; i++)
@@ -123,6 +124,17 @@ Test(x86_facts, paravirt_operations)
         cr_expect_eq(f.context->pv.words[i], f.text + i * DISTANCE);
     cr_expect_str_eq(context_exact(f.context, f.context->pv.address), "pv_ops");
     end(&f);
+}
+
+Test(x86_facts, more_paravirt_operations_than_any_kernel_has)
+{
+    for (unsigned slots = 512; slots <= 513; slots++) {
+        struct fixture f;
+        begin(&f, &(struct wanted){.pv_slots = slots});
+        cr_expect_eq(f.context->pv.count, slots == 512 ? 512 : 0);
+        cr_expect_eq(f.context->pv.words != NULL, slots == 512);
+        end(&f);
+    }
 }
 
 Test(x86_facts, one_name_of_several)

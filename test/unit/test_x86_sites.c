@@ -189,6 +189,25 @@ Test(x86_sites, retpoline_damaged)
     expect_doubt("retpoline site");
 }
 
+Test(x86_sites, retpoline_that_its_section_cuts)
+{
+    static const uint8_t opcodes[][2] = {{0x2e, 0xe8}, {0x0f, 0x84}};
+    const uint64_t site = TEXT;
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t code[6] = {opcodes[i][0], opcodes[i][1]};
+        branch_to(code, 6, EXPORT_R11);
+        uint32_t text = fixture_text(code, 5);
+        fixture.draft.sections[text].data[5] = code[5]; /* what happens to lie behind it */
+        fixture_relative_table(".retpoline_sites", &site, 1);
+        fixture_restore();
+        expect_bytes(text, 0, code, 5);
+        cr_assert_eq(fixture.draft.sections[text].relocation_count, 0);
+        expect_doubt("neither a thunk call nor an indirect branch");
+        fixture_stop();
+        fixture_start();
+    }
+}
+
 Test(x86_sites, sealed_endbr)
 {
     const uint8_t codes[][4] = {{0x66, 0x0f, 0x1f, 0x00}, {0x0f, 0x1f, 0x40, 0xd6}}, was[] = {0xf3, 0x0f, 0x1e, 0xfa};
@@ -244,4 +263,19 @@ Test(x86_sites, call_thunk)
     expect_bytes(text, 22, nops, sizeof(nops));
     cr_assert_eq(le32(fixture.draft.sections[text].data + 1), 27);
     expect_no_doubt();
+}
+
+/* A call that was written by hand, or of what needs no accounting. */
+Test(x86_sites, call_thunk_not_in_use)
+{
+    uint8_t code[64];
+    memset(code, 0x90, sizeof(code));
+    fixture.context.padding = (struct call_padding){10, {0x65}, {0xff}};
+    code[0] = 0xe8;
+    branch_to(code, 5, KERNEL_FUNCTION);
+    fixture_word(KERNEL_FUNCTION, 0x66); /* no accounting there */
+    fixture_word(KERNEL_FUNCTION + 8, 0);
+    uint32_t text = restore_site(".call_sites", code, sizeof(code));
+    cr_assert_eq(fixture.draft.sections[text].restored_sites, 0);
+    expect_bytes(text, 0, code, sizeof(code));
 }
