@@ -147,6 +147,7 @@ int command_extract(int argc, char **argv)
     struct command_output output = {.path = arguments.output ? arguments.output : ".", .folder = -1};
     status = command_open(arguments.operands[0], &arguments.options, &output, &session);
     if (status == EXIT_OK) {
+        command_say_doubts(arguments.operands[0], &arguments.options, session);
         status = extract(session, &arguments, output.folder);
         lkmfs_session_close(session);
     }

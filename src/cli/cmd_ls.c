@@ -28,6 +28,7 @@ int command_ls(int argc, char **argv)
     status = command_open(arguments.operands[0], &arguments.options, NULL, &session);
     if (status != EXIT_OK)
         return status;
+    command_say_doubts(arguments.operands[0], &arguments.options, session);
     status = arguments.json ? command_put_file(session, &arguments.options, "modules.json") : put_table(session);
     lkmfs_session_close(session);
     return status;

@@ -143,6 +143,7 @@ static int serve(void *context, const struct fuse_link *link)
     int status = command_open(mount->image, options, NULL, &session);
     if (status != EXIT_OK)
         return status;
+    command_say_doubts(mount->image, options, session);
     if (lkmfs_tree_new(session, options->cache_bytes, &tree, &err)) {
         status = serve_tree(tree, mount, link);
         lkmfs_tree_free(tree);

@@ -47,6 +47,9 @@ struct command_output {
 int command_open(const char *path, const struct cli_options *options, struct command_output *output,
                  struct lkmfs_session **ret);
 
+/* Says on standard error how many doubts there are of the image at `path`, unless there are none or all are shown. */
+void command_say_doubts(const char *path, const struct cli_options *options, const struct lkmfs_session *session);
+
 /* Writes the file at `path` of the tree over `session` to standard output; an exit code. */
 int command_put_file(const struct lkmfs_session *session, const struct cli_options *options, const char *path);
 

@@ -51,6 +51,14 @@ int command_open(const char *path, const struct cli_options *options, struct com
     return EXIT_OK;
 }
 
+void command_say_doubts(const char *path, const struct cli_options *options, const struct lkmfs_session *session)
+{
+    size_t count = lkmfs_session_doubts(session);
+    if (count > 0 && !options->verbose)
+        message_error("%s: %zu %s, so this may not be all; see /log.txt ('lkmfs cat IMAGE log.txt')", path, count,
+                      count == 1 ? "doubt" : "doubts");
+}
+
 int command_put_file(const struct lkmfs_session *session, const struct cli_options *options, const char *path)
 {
     struct lkmfs_error err;

@@ -96,6 +96,8 @@ def test_lime_last_range_cut(env: Environment) -> None:
     problems.equal("modules", env.output("ls", path), env.output("ls", image.raw))
     problems.check(env.json("info", "--json", path)["doubts"] > env.json("info", "--json", image.raw)["doubts"],
                    "no doubt about the cut range")
+    problems.check("doubt" in env.run("ls", path).err, "ls says nothing of the doubt")
+    problems.equal("said of a sound image", env.run("ls", image.raw).err, "")
     problems.finish()
 
 

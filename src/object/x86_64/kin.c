@@ -45,7 +45,7 @@ static bool is_by_object(const struct restore *r, const struct table_shape *shap
 {
     static const char *const objtools[] = {".return_sites", ".retpoline_sites", ".call_sites", ".cfi_sites",
                                            ".ibt_endbr_seal"};
-    if (shape->order != ORDER_KEPT || has_prefix(shape->name, "__k"))
+    if (shape->order != ORDER_KEPT || has_prefix(shape->name, "__ksymtab") || has_prefix(shape->name, "__kcrctab"))
         return false;
     for (size_t i = 0; i < sizeof(objtools) / sizeof(*objtools); i++)
         if (strcmp(shape->name, objtools[i]) == 0)
