@@ -25,6 +25,7 @@ from .patient import PAGE, Damage, Patient  # noqa: E402
 CPU_SECONDS = 10    # on a busy machine the wall clock tells nothing
 WALL_SECONDS = 120  # one that waits forever
 MEMORY_MAX = 512 << 20
+DOUBTS = "so this may not be all"    # the line that says there are doubts
 REFUSED = 32
 INFO_EVERY = 4      # how often /info is read where this test can't tell what it must say
 MODULE_AREA = 0xFFFF_FFFF_A000_0000
@@ -38,6 +39,10 @@ class Ran(NamedTuple):
     lines: list[str]
     seconds: float  # CPU
     memory: int
+
+    def errors(self) -> list[str]:
+        """The lines that speak of more than doubts."""
+        return [line for line in self.lines if DOUBTS not in line]
 
 
 @dataclass
@@ -144,6 +149,8 @@ class Judge:
                 lost = verdict.outcome == "fewer" and self._count_modules(image) < self._modules
                 if lost and self._count_doubts(image) <= self._doubts:
                     verdict.faults.append(f"silent loss: {len(digests)} of {len(self._sound)} modules, no doubt in log.txt")
+                if lost and not any(DOUBTS in line for line in ran.lines):
+                    verdict.faults.append(f"loss of {len(self._sound) - len(digests)} modules not said on standard error")
             return verdict
 
     def _count_modules(self, image: Path) -> int:
@@ -168,8 +175,9 @@ class Judge:
             verdict.faults.append(f"memory: {ran.memory >> 20} MiB")
         if any(not line.isprintable() or not line.startswith("lkmfs: ") for line in ran.lines):
             verdict.faults.append(f"unreadable message: {ran.lines[:2]}")
-        if (ran.code == REFUSED and len(ran.lines) != 1) or (ran.code == 2 and not ran.lines) or (ran.code == 0 and ran.lines):
-            verdict.faults.append(f"exit code {ran.code} with {len(ran.lines)} lines: {ran.lines[:2]}")
+        errors = ran.errors()
+        if (ran.code == REFUSED and len(errors) != 1) or (ran.code == 2 and not errors) or (ran.code == 0 and errors):
+            verdict.faults.append(f"exit code {ran.code} with {len(errors)} lines: {errors[:2]}")
 
     def _examine_info(self, patient: Patient, damage: Damage, files: Sequence[str], verdict: Verdict) -> None:
         """Takes one of the modules and compares what /info says is missing with what can't be read."""
