@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import subprocess
 import time
 from collections.abc import Callable
@@ -29,28 +30,41 @@ class Bench:
         """An action that times `lkmfs arguments...`."""
         return lambda: process.once([self.binary, *arguments]).seconds
 
-    def extracting(self, *names: str) -> Callable[[], process.Run]:
+    def extracting(self, *arguments: str) -> Callable[[], process.Run]:
         """An action that extracts modules (all when none is named) into a fresh folder, which is then removed."""
         def action() -> process.Run:
             folder = self.work / "extracted"
-            run = process.once([self.binary, "extract", self.image, "-o", folder, *names])
+            run = process.once([self.binary, "extract", self.image, "-o", folder, *arguments])
             shutil.rmtree(folder)
             return run
         return action
 
-    def sizes(self) -> dict[str, int]:
-        """All modules by the size of their .ko, smallest first."""
+    def modules(self, measure: Callable[[Path], int]) -> dict[str, int]:
+        """All modules by a measure of their .ko, smallest first."""
         folder = self.work / "all"
         process.once([self.binary, "extract", self.image, "-o", folder])
-        sizes = {path.stem: path.stat().st_size for path in folder.iterdir()}
+        sizes = {path.stem: measure(path) for path in folder.iterdir()}
         shutil.rmtree(folder)
         return dict(sorted(sizes.items(), key=lambda item: item[1]))
+
+    def sizes(self) -> dict[str, int]:
+        """All modules by the size of their .ko, smallest first."""
+        return self.modules(lambda path: path.stat().st_size)
 
     def copy(self, name: str) -> Path:
         """A sparse copy of the image."""
         path = self.work / name
         subprocess.run(["cp", "--sparse=always", self.image, path], check=True)
         return path
+
+
+def _symbols(path: Path) -> int:
+    """How many symbols an ELF file has."""
+    data = path.read_bytes()
+    table, = struct.unpack_from("<Q", data, 0x28)
+    entry, count = struct.unpack_from("<2H", data, 0x3a)
+    headers = (struct.unpack_from("<I24xQ", data, table + index * entry + 4) for index in range(count))
+    return next(size // 24 for kind, size in headers if kind == 2)      # SHT_SYMTAB
 
 
 def growth(bench: Bench) -> None:
@@ -100,8 +114,16 @@ def extract(bench: Bench) -> None:
     bench.figures.add("extract, processor time for 150 modules", cpu * for_150, "s")
 
 
+def _nearest(bench: Bench, measured: dict[str, int], wanted: tuple[int, ...], unit: str) -> None:
+    """Processor time of extracting one module, for those whose measure is nearest to each that is wanted."""
+    near = [min(measured, key=lambda name, value=value: abs(measured[name] - value)) for value in wanted]
+    times = process.medians(bench.runs, [lambda name=name: bench.extracting(name)().cpu for name in near])
+    for name, seconds in zip(near, times):
+        bench.figures.add("extract of one module, processor time", seconds, "s", None, f"{name}, {measured[name]} {unit}")
+
+
 def series(bench: Bench) -> None:
-    """How extract grows: with the number of modules, and with the size of one. Processor time."""
+    """How extract grows: with modules, the size and the symbols of one; and what threads bring."""
     sizes = bench.sizes()
     names = list(sizes)
     counts = [count for count in (1, 10, 30, 100, 300) if count <= len(names)]
@@ -109,12 +131,12 @@ def series(bench: Bench) -> None:
     times = process.medians(bench.runs, [lambda some=some: bench.extracting(*some)().cpu for some in chosen])
     for count, seconds in zip(counts, times):
         bench.figures.add(f"extract of {count} modules, processor time", seconds, "s")
-    wanted = (10_000, 100_000, 1_000_000, 10_000_000)
-    near = [min(names, key=lambda name, size=size: abs(sizes[name] - size)) for size in wanted]
-    times = process.medians(bench.runs, [lambda name=name: bench.extracting(name)().cpu for name in near])
-    for name, seconds in zip(near, times):
-        bench.figures.add("extract of one module, processor time", seconds, "s", None,
-                          f"{name}, {sizes[name] // 1000} kB")
+    _nearest(bench, sizes, (10_000, 100_000, 1_000_000, 10_000_000), "bytes")
+    _nearest(bench, bench.modules(_symbols), (10, 100, 1000, 10_000), "symbols")
+    threads = (1, 2, 4)
+    times = process.medians(bench.runs, [lambda n=n: bench.extracting(f"--threads={n}")().seconds for n in threads])
+    for number, seconds in zip(threads[1:], times[1:]):
+        bench.figures.add(f"extract of all with {number} threads, against one", seconds / times[0], "x")
 
 
 def scan(bench: Bench) -> None:
