@@ -161,11 +161,11 @@ static void compare_table(struct lkmfs_diff *diff, const struct elf_section *sec
 }
 
 /*
- * The kernel keeps no sizes. One that was inferred is the least that memory shows: zeros may follow up to the next
- * section, and so the file may have them.
+ * The kernel keeps no sizes. One that was inferred is what memory shows, up to the next section at most: zeros may
+ * belong to the section or not, and so the file may have more of them, or fewer.
  */
-static bool may_be_longer(const struct lkmfs_diff *diff, const struct elf_section *memory,
-                          const struct elf_section *file)
+static bool may_differ_in_size(const struct lkmfs_diff *diff, const struct elf_section *memory,
+                               const struct elf_section *file)
 {
     uint64_t address = 0, next = UINT64_MAX;
     for (size_t i = 0; i < diff->map.section_count; i++)
@@ -175,7 +175,7 @@ static bool may_be_longer(const struct lkmfs_diff *diff, const struct elf_sectio
     for (size_t i = 0; i < diff->map.section_count; i++)
         if (diff->map.sections[i].address > address)
             next = min_u64(next, diff->map.sections[i].address);
-    return address && file->size >= memory->size && file->size <= next - address;
+    return address && file->size <= next - address;
 }
 
 static bool is_zero(const uint8_t *bytes, uint64_t size)
@@ -196,26 +196,29 @@ static void add_size(struct lkmfs_diff *diff, const struct elf_section *memory, 
 static void compare_section(struct lkmfs_diff *diff, size_t in_memory, size_t in_file)
 {
     const struct elf_section *memory = &diff->memory.sections[in_memory], *file = &diff->file.sections[in_file];
-    if (memory->type != file->type || (memory->size != file->size && !may_be_longer(diff, memory, file))) {
+    if (memory->type != file->type || (memory->size != file->size && !may_differ_in_size(diff, memory, file))) {
         add_size(diff, memory, file);
         return;
     }
+    struct elf_section common = *memory;
+    common.size = min_u64(memory->size, file->size);
     size_t entry = sorted_entry(file);
     uint8_t *one = linked_section(&diff->memory, in_memory, &diff->map, entry != 0, &diff->arena);
     uint8_t *other = linked_section(&diff->file, in_file, &diff->map, entry != 0, &diff->arena);
     if (!one || !other)
         return;
-    if (!is_zero(other + memory->size, file->size - memory->size)) {
+    if (!is_zero(one + common.size, memory->size - common.size) ||
+        !is_zero(other + common.size, file->size - common.size)) {
         add_size(diff, memory, file);
         return;
     }
-    settle_readings(diff, memory, one, other);
+    settle_readings(diff, &common, one, other);
     if (!(file->flags & SHF_WRITE))
-        diff->compared += file->size;
+        diff->compared += common.size;
     if (entry)
-        compare_table(diff, memory, one, other, entry);
+        compare_table(diff, &common, one, other, entry);
     else
-        compare_bytes(diff, in_memory, one, other, memory->size);
+        compare_bytes(diff, in_memory, one, other, common.size);
 }
 
 static void compare_sections(struct lkmfs_diff *diff)

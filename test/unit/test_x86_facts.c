@@ -1,5 +1,6 @@
 /* What the rules know of a kernel, out of its own image. */
 #include <criterion/criterion.h>
+#include <elf.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,11 +18,16 @@
 
 enum padding { PADDING_NONE, PADDING_ABSOLUTE, PADDING_RELATIVE };
 
+/* How a module's __patchable_function_entries are listed. */
+enum listing { LISTING_NONE, LISTING_BY_SECTION, LISTING_BY_OBJECT };
+
 /* A kernel with what a test wants it to have. */
 struct wanted {
     enum padding padding;
     uint8_t jump_site; /* first byte of what its jump label lies at; 0: no table */
     bool short_jump;   /* its module has a jump label of two bytes */
+    enum listing listing;
+    bool is_joined;    /* its module has a global function that it does not export */
     bool percpu_end;   /* named by kallsyms */
     unsigned pv_slots; /* that its types have; 0: as many as it has */
 };
@@ -74,6 +80,17 @@ static void put_jump_table(struct fixture *f, uint8_t first_byte)
     synth_symbol_add(f->kernel, "__stop___jump_table", table + 16, 'R');
 }
 
+/* Two functions of .text, and two that are not. */
+static void put_listing(struct fixture *f, enum listing listing)
+{
+    uint64_t table = synth_module_section(f->module, "__patchable_function_entries", SYNTH_DATA, 32, 8);
+    uint64_t text = f->module->region[SYNTH_TEXT];
+    const uint64_t entries[][4] = {[LISTING_BY_SECTION] = {text, text + 2, f->text, f->text + 16},
+                                   [LISTING_BY_OBJECT] = {f->text, text, f->text + 16, text + 2}};
+    for (size_t i = 0; i < 4; i++)
+        synth_set(f->kernel, table + i * 8, entries[listing][i], 8);
+}
+
 static void begin(struct fixture *f, const struct wanted *wanted)
 {
     struct lkmfs_error err;
@@ -97,6 +114,11 @@ static void begin(struct fixture *f, const struct wanted *wanted)
     synth_fill_module(f->module);
     if (wanted->short_jump)
         synth_set(f->kernel, f->module->region[SYNTH_TEXT] + 10, 0x9066, 2);
+    if (wanted->listing != LISTING_NONE)
+        put_listing(f, wanted->listing);
+    synth_module_symbol(f->module, "inner", ".text", 0, 2,
+                        ELF64_ST_INFO(wanted->is_joined ? STB_GLOBAL : STB_LOCAL, STT_FUNC),
+                        wanted->is_joined ? 'T' : 't');
     synth_module_finish(f->module);
     synth_kernel_finish(f->kernel);
     f->opened = synth_open_modules(f->kernel);
@@ -192,4 +214,21 @@ Test(x86_facts, per_cpu_addresses_end)
         cr_expect_eq(f.context->percpu_end, named ? PERCPU_END : PERCPU_NAME + 0x1000);
         end(&f);
     }
+}
+
+static bool entries_by_section_of(enum listing listing, bool is_joined)
+{
+    struct fixture f;
+    begin(&f, &(struct wanted){.listing = listing, .is_joined = is_joined});
+    bool by_section = f.context->shapes.entries_by_section;
+    end(&f);
+    return by_section;
+}
+
+Test(x86_facts, entries_by_section_are_told_by_modules_of_several_objects)
+{
+    cr_expect(entries_by_section_of(LISTING_BY_SECTION, true));
+    cr_expect_not(entries_by_section_of(LISTING_BY_OBJECT, true));
+    cr_expect_not(entries_by_section_of(LISTING_BY_SECTION, false), "the order of one object says nothing of linking");
+    cr_expect_not(entries_by_section_of(LISTING_NONE, true));
 }

@@ -114,6 +114,35 @@ Test(x86_tables, sorted_table_goes_back_to_the_order_of_the_compiler)
     expect_no_doubt();
 }
 
+Test(x86_tables, table_that_was_linked_by_section_tells_nothing)
+{
+    const struct lkmfs_module_symbol inner = {
+        .name = "inner", .value = TEXT, .info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC)};
+    static const struct {
+        uint64_t order[4];
+        bool is_linked, is_told;
+    } cases[] = {
+        {{TEXT + 64, TEXT, TEXT + 32, INIT}, true, false},
+        {{TEXT + 64, TEXT, TEXT + 32, INIT}, false, true}, /* one object */
+        {{TEXT, TEXT + 64, TEXT + 32, INIT}, true, true},  /* not by section, so of one object */
+    };
+    for (size_t k = 0; k < sizeof(cases) / sizeof(*cases); k++) {
+        uint8_t patchable[32];
+        uint32_t text, index = make_calls(&text);
+        for (size_t i = 0; i < 4; i++)
+            put_le64(patchable + i * 8, cases[k].order[i]);
+        fixture_section("__patchable_function_entries", DATA, SHF_WRITE, patchable, sizeof(patchable));
+        fixture.context.shapes.entries_by_section = true;
+        fixture.module.symbols = &inner;
+        fixture.module.symbol_count = cases[k].is_linked;
+        fixture_restore();
+        uint64_t first = cases[k].order[0] == TEXT || !cases[k].is_told ? TEXT : TEXT + 64;
+        expect_section(index, 0, R_X86_64_64, first == TEXT ? text : text + 1, 0);
+        fixture_stop();
+        fixture_start();
+    }
+}
+
 Test(x86_tables, local_symbols_tell_where_functions_of_other_sections_were_written)
 {
     uint32_t text, index = make_calls(&text);

@@ -6,6 +6,7 @@
 
 #include "object/x86_64/code.h"
 #include "object/x86_64/decode.h"
+#include "object/x86_64/emission.h"
 #include "object/x86_64/objects.h"
 #include "object/x86_64/sites.h"
 
@@ -251,7 +252,8 @@ void restore_code(struct restore *r)
         if (is_code(section_at(r, i)) && section_at(r, i)->address)
             sweep_section(r, &jumps, i);
     units_settle(r->units);
-    if (r->context->shapes.objtool_per_object || r->context->shapes.text_merged)
+    r->entries_by_section = emission_is_by_section(r);
+    if (r->context->shapes.objtool_per_object || r->context->shapes.text_merged || r->entries_by_section)
         r->objects = objects_new(r);
     jumps_decide(r, &jumps);
 }

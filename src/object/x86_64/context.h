@@ -38,6 +38,7 @@ struct entry_shapes {
     unsigned module_init, module_exit; /* offsets in struct module */
     bool init_together;                /* all freed sections lay in one area, [-6.3] */
     bool text_merged;                  /* .text of a module holds what was .text.unlikely in its objects, [7.x] */
+    bool entries_by_section;           /* linking objects lists __patchable_function_entries section by section */
     bool jump_nop_mark;                /* jump labels: bit 1 of the key asked objtool for a NOP [5.14+] */
     bool objtool_per_object;           /* objtool ran on each object before they were linked to a module, [-6.3] */
 };
@@ -90,6 +91,12 @@ const char *context_exact(const struct machine_context *context, uint64_t addres
 const char *context_symbol(const struct machine_context *context, uint64_t address);
 
 bool context_read(const struct machine_context *context, uint64_t address, void *buffer, size_t size);
+
+/*
+ * Whether the module was linked of several objects: it has a global function that it neither exports nor begins or ends
+ * with. Where there is one object, such functions are static.
+ */
+bool context_is_joined(const struct machine_context *context, const struct lkmfs_module *module);
 
 /* Whether `name` (NULL: no) starts with `prefix`. */
 bool has_prefix(const char *name, const char *prefix);

@@ -76,23 +76,21 @@ static void rank_calls(struct emission *emission)
     }
 }
 
-/*
- * Some linkers list the compiler's table section by section, which says nothing: then all that is of .text is in one
- * run. So it may be by chance where only one function is elsewhere.
- */
-static bool is_by_section(const struct restore *r, uint32_t text, const struct draft_section *table)
+bool emission_is_by_section(const struct restore *r)
 {
-    const struct draft_section *code = section_at(r, text);
-    size_t runs = 0, others = 0;
+    uint32_t index;
+    const struct draft_section *code = section_named(r, ".text", &index);
+    const struct draft_section *table = section_named(r, "__patchable_function_entries", &index);
+    size_t runs = 0;
     bool was_text = false;
+    if (!r->context->shapes.entries_by_section || !code || !table)
+        return false;
     for (size_t i = 0; i < table->size / 8; i++) {
-        uint64_t address = le64(table->data + i * 8);
-        bool is_text = address - code->address < code->size;
+        bool is_text = le64(table->data + i * 8) - code->address < code->size;
         runs += is_text && !was_text;
-        others += !is_text && freed_around(r, address);
         was_text = is_text;
     }
-    return runs == 1 && others > 1;
+    return runs == 1 && context_is_joined(r->context, r->draft->module);
 }
 
 /* Kernels that merge .text.unlikely do the same to the sections of the compiler's table: no order is left there. */
@@ -101,7 +99,7 @@ static bool read_calls(struct emission *emission)
     struct restore *r = emission->r;
     uint32_t index;
     const struct draft_section *table = section_named(r, "__patchable_function_entries", &index);
-    emission->are_ranked = table && !r->context->shapes.text_merged && !is_by_section(r, emission->text, table);
+    emission->are_ranked = table && !r->context->shapes.text_merged && !r->entries_by_section;
     if (!emission->are_ranked)
         table = section_named(r, "__mcount_loc", &index);
     size_t count = table ? table->size / 8 : 0;

@@ -13,6 +13,9 @@
 
 struct emission;
 
+/* Whether the compiler's table is in the order of sections, which says nothing. */
+bool emission_is_by_section(const struct restore *r);
+
 /* NULL without .text, or without memory. Needs untouched tables, and objects where they can be known. */
 struct emission *emission_new(struct restore *r);
 void emission_free(struct emission *emission);

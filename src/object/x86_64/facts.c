@@ -1,16 +1,21 @@
 /*
  * facts.c - facts of the kernel that the rules depend on, by evidence in the image, never by release.
  */
+#include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/overflow.h"
 #include "object/x86_64/context.h"
 
 #define PV_SLOTS_MAX       512
 #define PERCPU_LIMIT       (UINT64_C(1) << 32)
 #define JUMP_ENTRY         16
 #define JUMP_SAMPLE        2048
+#define ENTRIES_SAMPLE     65536
+#define ENTRIES_CHUNK      256
+#define MANY_TIMES         4
 #define PADDING_SAMPLE     256
 #define PADDING_LEAST_HITS 8
 
@@ -65,6 +70,98 @@ static bool any_module_has(const struct machine_context *context, const char *se
     return false;
 }
 
+/* The first section above `address`. */
+static uint64_t next_section(const struct lkmfs_module *module, uint64_t address)
+{
+    uint64_t next = UINT64_MAX;
+    for (size_t i = 0; i < module->section_count; i++)
+        if (module->sections[i].address > address && module->sections[i].address < next)
+            next = module->sections[i].address;
+    return next;
+}
+
+static uint64_t section_address(const struct lkmfs_module *module, const char *name)
+{
+    for (size_t i = 0; i < module->section_count; i++)
+        if (strcmp(module->sections[i].name, name) == 0)
+            return module->sections[i].address;
+    return 0;
+}
+
+/* What a module's __patchable_function_entries list. */
+struct listing {
+    size_t runs;   /* of .text: how often it comes after something else */
+    size_t others; /* entries of other sections */
+    bool was_text;
+};
+
+/* False where the table ends. */
+static bool list_entry(struct listing *listing, uint64_t address, uint64_t text, uint64_t text_end)
+{
+    bool is_text = address >= text && address < text_end;
+    if (!is_kernel_map(address))
+        return false;
+    listing->runs += is_text && !listing->was_text;
+    listing->others += !is_text;
+    listing->was_text = is_text;
+    return true;
+}
+
+static struct listing read_listing(const struct machine_context *context, const struct lkmfs_module *module)
+{
+    uint64_t text = section_address(module, ".text"), table = section_address(module, "__patchable_function_entries");
+    uint64_t text_end = next_section(module, text), end = next_section(module, table);
+    struct listing listing = {0};
+    uint8_t bytes[ENTRIES_CHUNK * 8];
+    size_t at = 0;
+    for (size_t i = 0; text && table && i < ENTRIES_SAMPLE && end - table >= 8; i++, at += 8, table += 8) {
+        if (i % ENTRIES_CHUNK == 0) {
+            at = 0;
+            if (!context_read(context, table, bytes, min_u64(sizeof(bytes), end - table)))
+                break;
+        }
+        if (!list_entry(&listing, le64(bytes + at), text, text_end))
+            break;
+    }
+    return listing;
+}
+
+bool context_is_joined(const struct machine_context *context, const struct lkmfs_module *module)
+{
+    /* What headers make of a tracepoint is global in any case, and the room before a global function as that is. */
+    static const char *const made[] = {"__traceiter_", "__probestub_", "__SCT__", "__pfx_"};
+    for (size_t i = 0; i < module->symbol_count; i++) {
+        const struct lkmfs_module_symbol *symbol = &module->symbols[i];
+        bool is_made = false;
+        if (ELF64_ST_TYPE(symbol->info) != STT_FUNC || ELF64_ST_BIND(symbol->info) == STB_LOCAL ||
+            symbol->value == module->init || symbol->value == module->exit)
+            continue;
+        for (size_t k = 0; k < sizeof(made) / sizeof(*made); k++)
+            is_made |= has_prefix(symbol->name, made[k]);
+        if (!is_made && !context_exact(context, symbol->value))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Where the linker takes one object's entries after the other's, .text of a module of several objects is in several
+ * runs, if there are functions elsewhere. Since GNU ld 2.44 all of .text comes first, or last, on Linux 6.12.
+ */
+static bool find_entries_by_section(const struct machine_context *context)
+{
+    size_t by_object = 0, by_section = 0;
+    for (size_t i = 0; i < lkmfs_modules_count(context->modules); i++) {
+        const struct lkmfs_module *module = lkmfs_modules_at(context->modules, i);
+        if (!context_is_joined(context, module))
+            continue;
+        struct listing listing = read_listing(context, module);
+        by_object += listing.others > 1 && listing.runs > 1;
+        by_section += listing.others > 1 && listing.runs == 1;
+    }
+    return by_section > by_object * MANY_TIMES;
+}
+
 static unsigned field_offset(const struct lkmfs_types *types, const char *name, const char *path)
 {
     struct lkmfs_field field;
@@ -83,6 +180,7 @@ static void gather_shapes(struct machine_context *context, const struct lkmfs_sy
         .module_exit = field_offset(types, "module", "exit"),
         .init_together = field_offset(types, "module", "init_layout") || field_offset(types, "module", "module_init"),
         .jump_nop_mark = find_jump_nop_mark(context, symbols),
+        .entries_by_section = find_entries_by_section(context),
         .text_merged = !any_module_has(context, ".text.unlikely") && !any_module_has(context, ".rodata.str1.1"),
         /* objtool runs on whole modules since 6.4, which is when it began to write .orc_header. */
         .objtool_per_object = !any_module_has(context, ".orc_header"),

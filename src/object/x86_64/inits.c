@@ -21,11 +21,12 @@ void inits_add(struct inits *inits, enum init_sign sign, uint32_t index, uint64_
         return;
     if (piece && !is_text)
         object = (struct init_object){sign, piece->low, piece->high, piece->is_member, piece};
-    else if (r->context->shapes.text_merged && object.is_member)
+    else if (!r->context->shapes.objtool_per_object && object.is_member)
         object.high = object.low; /* no ends are known */
     else if (bounds.high < ends->count)
         object.high = ends->next_by[bounds.high + 1];
-    if (object.low <= object.high)
+    bool tells = piece || object.low > ends->next_can[0] || object.high < ends->count;
+    if (tells && object.low <= object.high)
         inits->found[inits->count++] = object;
 }
 

@@ -50,7 +50,8 @@ static bool is_by_object(const struct restore *r, const struct table_shape *shap
     for (size_t i = 0; i < sizeof(objtools) / sizeof(*objtools); i++)
         if (strcmp(shape->name, objtools[i]) == 0)
             return r->context->shapes.objtool_per_object;
-    return !r->context->shapes.text_merged || strcmp(shape->name, "__patchable_function_entries") != 0;
+    return strcmp(shape->name, "__patchable_function_entries") != 0 ||
+           !(r->context->shapes.text_merged || r->entries_by_section);
 }
 
 static bool tie_tables(struct restore *r, struct ties *ties)

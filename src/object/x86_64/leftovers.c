@@ -10,6 +10,7 @@
 #include "object/x86_64/taken.h"
 #include "object/x86_64/units.h"
 
+#define NEAR_MAX     64   /* empty symbols below an address that are passed over */
 #define VARIABLE_MAX 4096 /* bytes of one that are looked at */
 #define CHUNK        4096 /* bytes of .bss that are read at once */
 #define BSS_MAX      (UINT64_C(16) << 20)
@@ -26,6 +27,8 @@ struct uses {
 static uint32_t symbol_around(const struct restore *r, uint64_t address)
 {
     size_t place = place_from(r->places, r->place_count, address + 1);
+    for (int near = 0; near < NEAR_MAX && place > 0 && r->places[place - 1].size == 0; near++)
+        place--;
     if (place == 0)
         return DRAFT_NONE;
     const struct place *below = &r->places[place - 1];
@@ -34,13 +37,14 @@ static uint32_t symbol_around(const struct restore *r, uint64_t address)
     return is_here ? below->symbol : DRAFT_NONE;
 }
 
-/* Whether all there is at the symbol's address is one local symbol. */
-static bool is_alone(const struct restore *r, uint64_t address)
+/* Whether all that has bytes at the address of a place is that one local symbol. */
+static bool is_alone(const struct restore *r, const struct place *place)
 {
-    size_t place = place_from(r->places, r->place_count, address);
-    return place < r->place_count && r->places[place].address == address &&
-           (place + 1 == r->place_count || r->places[place + 1].address != address) &&
-           ELF64_ST_BIND(r->draft->symbols[r->places[place].symbol].info) == STB_LOCAL;
+    size_t count = 0;
+    for (size_t i = place_from(r->places, r->place_count, place->address);
+         i < r->place_count && r->places[i].address == place->address; i++)
+        count += r->places[i].size > 0;
+    return count == 1 && place->size > 0 && ELF64_ST_BIND(r->draft->symbols[place->symbol].info) == STB_LOCAL;
 }
 
 /* ---- code ---- */
@@ -205,7 +209,7 @@ static void add_left(const struct uses *uses, struct inits *inits)
         const struct place *place = &r->places[i];
         const struct draft_symbol *symbol = &r->draft->symbols[place->symbol];
         unsigned type = ELF64_ST_TYPE(symbol->info);
-        if (uses->is_used[place->symbol] || !is_alone(r, place->address))
+        if (uses->is_used[place->symbol] || !is_alone(r, place))
             continue;
         if (type == STT_FUNC ? is_left_function(uses, place->symbol)
                              : type == STT_OBJECT && is_left_variable(uses, place->symbol, place))

@@ -67,9 +67,10 @@ static struct machine_context *context_new(const struct lkmfs_modules *modules, 
         context_free(context);
         return NULL;
     }
-    lkmfs_log_add(log, LKMFS_LOG_NOTE, "x86-64: %zu addresses to import%s%s%s", context->name_count,
+    lkmfs_log_add(log, LKMFS_LOG_NOTE, "x86-64: %zu addresses to import%s%s%s%s", context->name_count,
                   context->shapes.jump_nop_mark ? ", jump labels by objtool" : "",
                   context->shapes.objtool_per_object ? ", objtool ran per object" : "",
+                  context->shapes.entries_by_section ? ", the compiler's entries listed by section" : "",
                   context->padding.size ? ", call depth tracking in use" : "");
     return context;
 }

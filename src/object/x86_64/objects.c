@@ -142,7 +142,7 @@ static uint32_t likeliest(const struct objects *objects, const struct piece *pie
     if (!are_many)
         return piece->high;
     if (!piece->is_member) {
-        const uint32_t *next = objects->r->context->shapes.text_merged ? ends->next_can : ends->next_does;
+        const uint32_t *next = objects->r->context->shapes.objtool_per_object ? ends->next_does : ends->next_can;
         uint32_t middle = next[piece->low + (piece->high - piece->low + 1) / (row + 1)];
         return middle < piece->high ? middle : piece->high;
     }
@@ -170,7 +170,7 @@ static uint32_t row_from(const struct objects *objects, size_t index)
 
 static void choose(struct objects *objects)
 {
-    bool are_many = ends_are_many(&objects->ends) || objects->r->context->shapes.text_merged;
+    bool are_many = ends_are_many(&objects->ends) || !objects->r->context->shapes.objtool_per_object;
     size_t sections = 0;
     for (size_t i = 0; i < objects->pieces.count; i++) {
         struct piece *piece = &objects->pieces.items[i];
@@ -232,29 +232,29 @@ struct objects *objects_new(struct restore *r)
     struct unwind unwind = {0};
     size_t count = 0;
     uint32_t text;
-    bool is_merged = r->context->shapes.text_merged;
+    bool by_function = !r->context->shapes.objtool_per_object;
     if (!r->units || !section_named(r, ".text", &text) || !units_are_named(r->units, text) ||
-        (!is_merged && !unwind_read(r, &unwind)))
+        (!by_function && !unwind_read(r, &unwind)))
         return NULL;
     units_functions(r->units, text, &count);
     struct objects *objects = calloc(1, sizeof(*objects));
     if (objects)
         *objects = (struct objects){.r = r, .text = text, .is_proof = true};
     bool ok = objects && ends_init(&objects->ends, (uint32_t)count) &&
-              (is_merged ? pieces_of_functions(r, text, (uint32_t)count, &objects->pieces)
-                         : pieces_find(r, text, (uint32_t)count, &unwind, &objects->pieces));
+              (by_function ? pieces_of_functions(r, text, (uint32_t)count, &objects->pieces)
+                           : pieces_find(r, text, (uint32_t)count, &unwind, &objects->pieces));
     bool has_pieces = ok && objects->pieces.count > 0; /* without any all is in order */
     if (!ok || !has_pieces || !bound(objects)) {
         r->out_of_memory |= !ok || has_pieces;
         objects_free(objects);
         objects = NULL;
     } else {
-        if (!is_merged)
+        if (!by_function)
             pieces_join(&objects->pieces);
         objects->init = piece_of_hook(objects, false);
         objects->exit = piece_of_hook(objects, true);
         narrow(objects);
-        objects->is_proof = !is_merged;
+        objects->is_proof = !by_function;
         objects->likely = inits_narrow(r, text, &objects->ends, objects->ties, &objects->pieces);
         choose(objects);
         ties_free(objects->ties);

@@ -4,7 +4,10 @@
 
 #include "base/array.h"
 #include "base/cursor.h"
+#include "base/overflow.h"
 #include "object/x86_64/units.h"
+
+#define FUNCTION_ALIGN UINT64_C(16) /* functions of x86_64 kernels begin at multiples of that */
 
 static bool add(struct pieces *pieces, const struct piece *piece)
 {
@@ -79,7 +82,7 @@ static bool add_functions(const struct restore *r, uint32_t part, uint32_t secti
     return true;
 }
 
-/* Of freed code only the calls of the tracer are left, one a function. */
+/* Of freed code only the calls of the tracer are left, one a function, and near its start. */
 static bool add_freed(const struct restore *r, uint32_t function_count, struct pieces *ret)
 {
     uint32_t index, last = DRAFT_NONE;
@@ -89,7 +92,8 @@ static bool add_freed(const struct restore *r, uint32_t function_count, struct p
         const struct span *init = freed_around(r, address);
         if (!init)
             continue;
-        struct piece piece = {.section = init->section, .start = address - init->start, .high = function_count};
+        uint64_t start = max_u64(address & ~(FUNCTION_ALIGN - 1), init->start) - init->start;
+        struct piece piece = {.section = init->section, .start = start, .high = function_count};
         piece.is_apart = init->section != last;
         last = init->section;
         if (!add(ret, &piece))

@@ -70,6 +70,7 @@ struct restore {
     uint32_t *imports;        /* by index of the import name; DRAFT_NONE until used */
     uint32_t *imports_direct; /* the same for the `direct` names */
     struct head_row head_row;
+    bool entries_by_section; /* __patchable_function_entries says nothing of objects; by restore_code() */
     struct units *units;     /* which code is of one object; by restore_code() */
     struct objects *objects; /* their order on disk, NULL where it is not known; by restore_code() */
     size_t failed[RULE_COUNT];
