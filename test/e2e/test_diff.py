@@ -6,6 +6,7 @@ import gzip
 import lzma
 import random
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -82,6 +83,41 @@ def test_changed_byte(env: Environment, image: Image) -> None:
     problems = Problems()
     problems.equal("exit code", result.code, 1)
     problems.check(function in result.out.decode(), f"{function} is not named in {result.out.decode()!r}")
+    problems.finish()
+
+
+def cut_section(original: Path, name: str, path: Path) -> int:
+    """Writes the file with the section a byte shorter; returns that byte, -1 where it is none or the linker's."""
+    data = bytearray(original.read_bytes())
+    with original.open("rb") as stream:
+        elf = ELFFile(stream)
+        section, index = elf.get_section_by_name(name), elf.get_section_index(name)
+        if not section or not section["sh_size"]:
+            return -1
+        relocations = elf.get_section_by_name(f".rela{name}")
+        if relocations and any(entry["r_offset"] + 8 >= section["sh_size"] for entry in relocations.iter_relocations()):
+            return -1
+        last = data[section["sh_offset"] + section["sh_size"] - 1]
+        struct.pack_into("<Q", data, elf["e_shoff"] + index * elf["e_shentsize"] + 0x20, section["sh_size"] - 1)
+    path.write_bytes(data)
+    return last
+
+
+def test_inferred_sizes(env: Environment, image: Image) -> None:
+    """A section whose size was inferred may be shorter in the file by zeros, but by nothing else."""
+    problems, seen = Problems(), set()
+    for module in sample(image):
+        sections = env.json("cat", image.raw, f"info/{module}.json")["object"]["sections"]
+        inferred = {section["name"] for section in sections if section["from"]["size"] == "inferred"}
+        for name in inferred & {".rodata", ".exit.text"}:
+            path = env.folder("cut") / "cut.ko"
+            last = cut_section(image.original(module), name, path)
+            if last < 0 or (last == 0) in seen or diff(env, image, module, image.original(module)).code:
+                continue
+            seen.add(last == 0)
+            problems.equal(f"{module} without the last byte of {name}, {last}", diff(env, image, module, path).code,
+                           int(last > 0))
+    problems.check(True in seen, "no section that ends in a zero")     # others mostly end in what the linker wrote
     problems.finish()
 
 
