@@ -117,7 +117,7 @@ static void begin(struct fixture *f, const struct wanted *wanted)
     if (wanted->listing != LISTING_NONE)
         put_listing(f, wanted->listing);
     synth_module_symbol(f->module, "inner", ".text", 0, 2,
-                        ELF64_ST_INFO(wanted->is_joined ? STB_GLOBAL : STB_LOCAL, STT_FUNC),
+                        (uint8_t)ELF64_ST_INFO(wanted->is_joined ? STB_GLOBAL : STB_LOCAL, STT_FUNC),
                         wanted->is_joined ? 'T' : 't');
     synth_module_finish(f->module);
     synth_kernel_finish(f->kernel);

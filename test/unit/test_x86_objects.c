@@ -251,6 +251,31 @@ Test(x86_objects, calls_of_freed_functions_follow_what_exit_undoes_where_the_lin
     expect_doubt("likely, not proven");
 }
 
+Test(x86_objects, freed_function_begins_before_it_calls_the_tracer)
+{
+    /* Two freed functions; with the second one the module begins, and with c it ends. */
+    const uint64_t calls[] = {TEXT + 4, TEXT + 0x24, TEXT + 0x44, INIT + 4, INIT + 0x24};
+    uint8_t code[0x60], table[sizeof(calls)];
+    memset(code, 0x90, sizeof(code));
+    uint32_t text = fixture_text(code, sizeof(code));
+    uint32_t init = fixture_section(".init.text", INIT, SHF_EXECINSTR, code, 0x40);
+    free(fixture.draft.sections[init].data);
+    fixture.draft.sections[init].data = NULL;
+    fixture.draft.sections[init].in_memory = false;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+        put_le64(table + i * 8, calls[i]);
+    uint32_t index = fixture_section("__mcount_loc", STRINGS, 0, table, sizeof(table));
+    for (uint32_t i = 0; i < 3; i++)
+        fixture_symbol((const char *[]){"a", "b", "c"}[i], text, i * 0x20, 0x20, STB_GLOBAL, STT_FUNC);
+    fixture.module.init = INIT + 0x20;
+    fixture.module.exit = TEXT + 0x40;
+    fixture.context.shapes.text_merged = true;
+    fixture_restore();
+    expect_section(index, 16, R_X86_64_64, init, 4); /* of some object, not of the last one */
+    expect_section(index, 24, R_X86_64_64, init, 0x24);
+    expect_section(index, 32, R_X86_64_64, text, 0x44);
+}
+
 Test(x86_objects, large_block_of_its_own_is_an_object_of_its_own)
 {
     /* After "a", tied to the piece, come "b", tied to nothing, and eight functions that are of one object. */
