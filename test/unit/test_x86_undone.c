@@ -39,6 +39,7 @@ static void start(void)
     fixture_symbol("cleanup_module", undone.exit, 0, EXIT_SIZE - 0x10, STB_GLOBAL, STT_FUNC);
     fixture_symbol("another", undone.exit, EXIT_SIZE - 0x10, 0x10, STB_GLOBAL, STT_FUNC);
     fixture.module.exit = EXIT;
+    fixture.context.shapes.objtool_per_object = true;
     undone.called = 0;
     cr_assert(ends_init(&undone.ends, FUNCTIONS));
 }
@@ -127,6 +128,7 @@ Test(x86_undone, ends_that_may_be_are_all_there_is_where_the_linker_merged_code)
 {
     call_named(B, "b_exit");
     fixture.context.shapes.text_merged = true;
+    fixture.context.shapes.objtool_per_object = false;
     undone.ends.can[2] = false;
     struct piece piece = unknown_piece(0);
     cr_assert_eq(narrow(&piece, 1), 1);
@@ -387,6 +389,7 @@ Test(x86_undone, piece_is_of_one_object_only)
 Test(x86_undone, cold_part_of_merged_code_is_a_piece)
 {
     fixture.context.shapes.text_merged = true;
+    fixture.context.shapes.objtool_per_object = false;
     fixture.draft.symbols[C].name = "a.cold"; /* behind it lies what was .text.unlikely */
     call_named(D, "d_exit");
     struct piece pieces[] = {unknown_piece(0x40), unknown_piece(0)};
