@@ -76,6 +76,7 @@ static void expect_found(size_t count, const char *what)
         const struct draft_target *target = &fixture.draft.sections[left.text].relocations[i].target;
         units_reference(r.units, left.text, SECOND, fixture.draft.sections[target->index].address);
     }
+    units_reference(r.units, left.text, 0, BSS + 8); /* so what comes behind is of the first object or a later one */
     units_settle(r.units);
     ends_index(&ends);
     struct ties *ties = kin_ties(&r, left.text, FUNCTIONS + 1);
@@ -178,6 +179,14 @@ Test(x86_leftovers, constant_that_nothing_refers_to_was_used_by_init)
     put_le64(fixture.draft.sections[left.rodata].data + 8, EXPORT_KFREE);
     use(xor_from, sizeof(xor_from), 3, R_X86_64_PC32, left.rodata, 0);
     expect_found(0, "one that code reads");
+}
+
+Test(x86_leftovers, constant_of_any_object_tells_nothing)
+{
+    fixture_word(BSS, 0);
+    fixture_word(BSS + 8, 0);
+    fixture.draft.symbols[BEHIND].info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT);
+    expect_found(0, "a constant of which nothing is known");
 }
 
 Test(x86_leftovers, constant_outside_of_its_section_is_none)
