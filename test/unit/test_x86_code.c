@@ -1,4 +1,6 @@
 /* Relocations of code, and what its operands mean. */
+#include <time.h>
+
 #include "test_x86_fixture.h"
 
 TestSuite(x86_code, .init = fixture_start, .fini = fixture_stop);
@@ -411,4 +413,23 @@ Test(x86_code, any_bytes_give_sound_relocations)
         fixture_stop();
         fixture_start();
     }
+}
+
+Test(x86_code, many_symbols_at_one_address_are_not_all_asked)
+{
+    static uint8_t code[0x40000]; /* a call for each of many sites */
+    for (size_t i = 0; i + 16 <= sizeof(code); i += 16) {
+        memset(code + i, 0x90, 16);
+        memcpy(code + i, (const uint8_t[]){0x48, 0xc7, 0xc7}, 3);
+        put_le32(code + i + 3, (uint32_t)DATA);
+    }
+    uint32_t text = fixture_text(code, sizeof(code)), data = fixture_section(".data", DATA, SHF_WRITE, zeros, 8);
+    for (size_t i = 0; i < 100000; i++)
+        fixture_symbol("x", data, 0, 0, STB_LOCAL, STT_OBJECT);
+    fixture_symbol("f", text, 0, sizeof(code), STB_GLOBAL, STT_FUNC);
+    clock_t start = clock();
+    fixture_restore();
+    cr_assert_lt(clock() - start, 5 * CLOCKS_PER_SEC);
+    expect_section(text, 3, R_X86_64_32S, data, 0);
+    expect_doubt("more than 1024 symbols");
 }

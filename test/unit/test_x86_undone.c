@@ -7,7 +7,7 @@
 #define UNLIKELY  (TEXT + 0x200)
 #define EXIT      (TEXT + 0x400)
 #define FUNCTIONS 4
-#define CALLS_MAX 256 /* that are looked at */
+#define CALLS_MAX 512 /* that are looked at */
 #define EXIT_SIZE 0x1000
 
 /* The symbols: functions of .text, one every 0x20 bytes; one of .text.unlikely; and those of .exit.text. */

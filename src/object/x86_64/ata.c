@@ -11,6 +11,7 @@
 #define SLOTS_MAX   ((size_t)128)
 #define SLOTS_MIN   ((size_t)16)
 #define DEPTH_MAX   8
+#define TABLES_MAX  256            /* of a module that are looked at */
 #define NAMES_MAX   64             /* of libata around one of its tables */
 #define SLOT_NULL   ((uint64_t)-2) /* ATA_OP_NULL: set to nothing, and not to be inherited */
 #define IS_ERROR(w) ((w) >= (uint64_t)-4095)
@@ -96,45 +97,49 @@ static bool find_parent(const struct restore *r, const uint64_t *words, size_t c
 static bool has_own_parent(const struct restore *r, const struct draft_symbol *object, const uint64_t *words,
                            const struct table *parent)
 {
-    for (size_t i = 0; i < r->place_count; i++) {
+    uint64_t address = section_at(r, object->section)->address + object->value;
+    for (size_t i = 0, tables = 0; i < r->place_count && tables < TABLES_MAX; i++) {
         const struct draft_symbol *other = &r->draft->symbols[r->places[i].symbol];
-        uint64_t address = section_at(r, object->section)->address + object->value;
-        struct table table = {.count = parent->count};
-        if (other == object || other->section != object->section || other->size != object->size ||
-            !read_words(r, r->places[i].address, table.words, table.count) || table.words[table.count - 1] == address)
+        if (other == object || other->section != object->section || other->size != object->size)
             continue;
-        if (count_inherited(words, &table) > count_inherited(words, parent))
+        struct table table = {.count = parent->count};
+        tables++;
+        if (read_words(r, r->places[i].address, table.words, table.count) && table.words[table.count - 1] != address &&
+            count_inherited(words, &table) > count_inherited(words, parent))
             return true;
     }
     return false;
 }
 
-static void restore_ops(struct restore *r, const struct draft_symbol *object)
+/* Whether the object may be such a table: then it was looked at closely. */
+static bool restore_ops(struct restore *r, const struct draft_symbol *object)
 {
     size_t count = object->size / 8;
     uint64_t words[SLOTS_MAX] = {0};
     struct table parent;
-    if (!read_words(r, section_at(r, object->section)->address + object->value, words, count) || words[count - 1] ||
-        !find_parent(r, words, count, &parent) || has_own_parent(r, object, words, &parent))
-        return;
+    if (!read_words(r, section_at(r, object->section)->address + object->value, words, count) || words[count - 1])
+        return false;
+    if (!find_parent(r, words, count, &parent) || has_own_parent(r, object, words, &parent))
+        return true;
     for (size_t i = 0; i + 1 < count; i++) {
         bool has = parent.words[i] && !IS_ERROR(parent.words[i]);
         if (has && (words[i] == parent.words[i] || words[i] == 0))
             write_word(r, object->section, object->value + i * 8, words[i] ? 0 : SLOT_NULL);
     }
     write_word(r, object->section, object->value + (count - 1) * 8, parent.address);
+    return true;
 }
 
 void restore_ata_ops(struct restore *r)
 {
     if (r->context->ata_ops == 0)
         return;
-    for (size_t i = 0; i < r->place_count; i++) {
+    for (size_t i = 0, tables = 0; i < r->place_count && tables < TABLES_MAX; i++) {
         const struct draft_symbol *symbol = &r->draft->symbols[r->places[i].symbol];
         const struct draft_section *section = section_at(r, symbol->section);
         if (ELF64_ST_TYPE(symbol->info) == STT_OBJECT && strcmp(section->name, ".data") == 0 && section->data &&
             symbol->size % 8 == 0 && symbol->size >= SLOTS_MIN * 8 && symbol->size <= SLOTS_MAX * 8 &&
             symbol->value <= section->size && symbol->size <= section->size - symbol->value)
-            restore_ops(r, symbol);
+            tables += restore_ops(r, symbol);
     }
 }

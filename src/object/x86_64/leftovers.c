@@ -10,7 +10,7 @@
 #include "object/x86_64/taken.h"
 #include "object/x86_64/units.h"
 
-#define NEAR_MAX     64   /* empty symbols below an address that are passed over */
+#define NEAR_MAX     64   /* symbols at or below an address that are looked at */
 #define VARIABLE_MAX 4096 /* bytes of one that are looked at */
 #define CHUNK        4096 /* bytes of .bss that are read at once */
 #define BSS_MAX      (UINT64_C(16) << 20)
@@ -40,11 +40,11 @@ static uint32_t symbol_around(const struct restore *r, uint64_t address)
 /* Whether all that has bytes at the address of a place is that one local symbol. */
 static bool is_alone(const struct restore *r, const struct place *place)
 {
-    size_t count = 0;
-    for (size_t i = place_from(r->places, r->place_count, place->address);
-         i < r->place_count && r->places[i].address == place->address; i++)
+    size_t count = 0, first = place_from(r->places, r->place_count, place->address), i = first;
+    for (; i < r->place_count && i - first < NEAR_MAX && r->places[i].address == place->address; i++)
         count += r->places[i].size > 0;
-    return count == 1 && place->size > 0 && ELF64_ST_BIND(r->draft->symbols[place->symbol].info) == STB_LOCAL;
+    return count == 1 && i - first < NEAR_MAX && place->size > 0 &&
+           ELF64_ST_BIND(r->draft->symbols[place->symbol].info) == STB_LOCAL;
 }
 
 /* ---- code ---- */

@@ -12,6 +12,7 @@
 #include "object/x86_64/units.h"
 
 #define DOUBTS_PER_RULE 4
+#define SAME_MAX        1024
 #define INIT_MAX        0x1000000 /* largest freed part that is believed */
 
 static int by_start(const void *a, const void *b)
@@ -78,6 +79,21 @@ static void map_percpu(struct restore *r)
     r->percpu = module->percpu;
 }
 
+/* Drops what would make looking at all symbols of one address slow; no real module has so many there. */
+static size_t thin_out(struct restore *r, struct place *places, size_t count)
+{
+    size_t kept = 0, same = 0;
+    for (size_t i = 0; i < count; i++) {
+        same = i > 0 && places[i].address == places[i - 1].address ? same + 1 : 0;
+        if (same == SAME_MAX)
+            draft_doubt(r->draft, "more than %d symbols at 0x%llx: the others are not asked for relocations", SAME_MAX,
+                        (unsigned long long)places[i].address);
+        if (same < SAME_MAX)
+            places[kept++] = places[i];
+    }
+    return kept;
+}
+
 static void map_symbols(struct restore *r)
 {
     for (uint32_t i = 0; i < r->draft->symbol_count; i++) {
@@ -94,6 +110,8 @@ static void map_symbols(struct restore *r)
     }
     qsort(r->places, r->place_count, sizeof(*r->places), by_address);
     qsort(r->globals, r->global_count, sizeof(*r->globals), by_address);
+    r->place_count = thin_out(r, r->places, r->place_count);
+    r->global_count = thin_out(r, r->globals, r->global_count);
 }
 
 static uint32_t *import_cache(size_t count)

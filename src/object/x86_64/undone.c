@@ -5,7 +5,7 @@
 #include "object/x86_64/kin.h"
 #include "object/x86_64/units.h"
 
-#define CALLS_MAX   256 /* of a function to others of the module */
+#define CALLS_MAX   512 /* to functions of the module that are looked at */
 #define HELPERS_MAX 16  /* local functions that the exit function calls, and whose calls count too */
 
 /* From what nearly always undoes an init function to what often undoes something else. */
@@ -69,7 +69,7 @@ static bool find_callee(const struct restore *r, const struct draft_relocation *
 }
 
 /* Adds the objects of what the function at `place` calls; fills `helpers` with the local ones among these. */
-static size_t look_at(struct inits *inits, struct tie_end place, struct tie_end helpers[HELPERS_MAX])
+static size_t look_at(struct inits *inits, struct tie_end place, struct tie_end helpers[HELPERS_MAX], size_t *calls)
 {
     const struct restore *r = inits->r;
     const struct draft_section *section = section_at(r, place.line);
@@ -79,13 +79,13 @@ static size_t look_at(struct inits *inits, struct tie_end place, struct tie_end 
         return 0;
     uint64_t function = units_end(r->units, place.line, place.place).place;
     uint64_t start = starts[function], end = function + 1 < functions ? starts[function + 1] : section->size;
-    for (size_t i = 0, calls = 0; i < section->relocation_count && calls < CALLS_MAX; i++) {
+    for (size_t i = 0; i < section->relocation_count && *calls < CALLS_MAX; i++) {
         const struct draft_relocation *relocation = &section->relocations[i];
         struct tie_end callee;
         bool is_weak;
         if (relocation->offset - start >= end - start || !find_callee(r, relocation, &callee))
             continue;
-        calls++;
+        ++*calls;
         if (relocation->target.kind == DRAFT_TARGET_SECTION && count < HELPERS_MAX)
             helpers[count++] = callee;
         if (is_undoing(r, section_at(r, callee.line)->address + callee.place, &is_weak))
@@ -98,9 +98,10 @@ void undone_find(struct inits *inits)
 {
     struct target hook;
     struct tie_end helpers[HELPERS_MAX], none[HELPERS_MAX];
+    size_t calls = 0;
     if (!kin_hook(inits->r, true, &hook) || !is_code(section_at(inits->r, hook.section)))
         return;
-    size_t count = look_at(inits, (struct tie_end){hook.section, hook.offset}, helpers);
+    size_t count = look_at(inits, (struct tie_end){hook.section, hook.offset}, helpers, &calls);
     for (size_t i = 0; i < count; i++)
-        look_at(inits, helpers[i], none);
+        look_at(inits, helpers[i], none, &calls);
 }
