@@ -112,6 +112,29 @@ static void move_references(struct draft *draft, const struct table *table, cons
     }
 }
 
+/* The same where a range begins or ends: at the start of what is gone. */
+static uint64_t moved_bound(const struct table *table, const uint64_t *removed_before, uint64_t offset)
+{
+    bool gone;
+    uint64_t to = moved(table, removed_before, offset, &gone);
+    return gone ? to - offset % table->entry : to;
+}
+
+/* What was missing stays so; of entries that are gone nothing is. */
+static void move_missing(const struct table *table, const uint64_t *removed_before)
+{
+    struct draft_section *section = table->section;
+    size_t count = 0;
+    for (size_t i = 0; i < section->missing_count; i++) {
+        const struct lkmfs_byte_range *range = &section->missing[i];
+        uint64_t start = moved_bound(table, removed_before, range->offset);
+        uint64_t end = moved_bound(table, removed_before, range->offset + range->size);
+        if (end > start)
+            section->missing[count++] = (struct lkmfs_byte_range){.offset = start, .size = end - start};
+    }
+    section->missing_count = count;
+}
+
 static bool shrink(struct draft *draft, const struct table *table)
 {
     struct draft_section *section = table->section;
@@ -131,6 +154,7 @@ static bool shrink(struct draft *draft, const struct table *table)
     move_relocations(table, removed_before);
     move_symbols(draft, table, removed_before);
     move_references(draft, table, removed_before);
+    move_missing(table, removed_before);
     section->size -= removed;
     free(removed_before);
     return true;

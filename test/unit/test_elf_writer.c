@@ -304,3 +304,32 @@ Test(elf_writer, loadable_files_follow_entries_that_move)
         cr_expect_str_neq(fake->draft.symbols[i].name, "first");
     fake_module_free(fake);
 }
+
+Test(elf_writer, loadable_files_say_what_is_missing_of_what_they_keep)
+{
+    static const struct {
+        struct lkmfs_byte_range before, after; /* of two entries, the first of which is dropped */
+    } cases[] = {
+        {{0, 16}, {0, 8}}, {{8, 8}, {0, 8}}, {{12, 4}, {4, 4}}, {{4, 6}, {0, 2}}, {{0, 8}, {0, 0}}, {{2, 3}, {0, 0}},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct fake_module *fake = small_module();
+        uint32_t index = draft_find_section(&fake->draft, "__mcount_loc");
+        struct draft_section *table = &fake->draft.sections[index];
+        table->entry = 8;
+        cr_assert_eq(table->size, 16);
+        free(table->missing);
+        table->missing = malloc(sizeof(*table->missing));
+        table->missing[0] = cases[i].before;
+        table->missing_count = 1;
+        relocate(fake, "__mcount_loc", 0, DRAFT_TARGET_SECTION, draft_find_section(&fake->draft, ".init.text"));
+        relocate(fake, "__mcount_loc", 8, DRAFT_TARGET_SYMBOL, 1);
+        loadable_trim(&fake->draft);
+        cr_assert_eq(table->missing_count, cases[i].after.size > 0, "%zu", i);
+        cr_expect(!table->missing_count || (table->missing[0].offset == cases[i].after.offset &&
+                                            table->missing[0].size == cases[i].after.size),
+                  "%zu: %llu bytes at %llu", i, (unsigned long long)table->missing[0].size,
+                  (unsigned long long)table->missing[0].offset);
+        fake_module_free(fake);
+    }
+}
