@@ -7,6 +7,7 @@
 #include "base/array.h"
 #include "base/decompress.h"
 #include "base/overflow.h"
+#include "base/zeros.h"
 #include "diff/linked.h"
 #include "diff/static_call.h"
 
@@ -178,14 +179,6 @@ static bool may_differ_in_size(const struct lkmfs_diff *diff, const struct elf_s
     return address && file->size <= next - address;
 }
 
-static bool is_zero(const uint8_t *bytes, uint64_t size)
-{
-    for (uint64_t i = 0; i < size; i++)
-        if (bytes[i])
-            return false;
-    return true;
-}
-
 static void add_size(struct lkmfs_diff *diff, const struct elf_section *memory, const struct elf_section *file)
 {
     struct lkmfs_difference *item = add(diff, LKMFS_DIFFERENT_SIZE, file);
@@ -207,8 +200,8 @@ static void compare_section(struct lkmfs_diff *diff, size_t in_memory, size_t in
     uint8_t *other = linked_section(&diff->file, in_file, &diff->map, entry != 0, &diff->arena);
     if (!one || !other)
         return;
-    if (!is_zero(one + common.size, memory->size - common.size) ||
-        !is_zero(other + common.size, file->size - common.size)) {
+    if (!is_all_zero(one + common.size, memory->size - common.size) ||
+        !is_all_zero(other + common.size, file->size - common.size)) {
         add_size(diff, memory, file);
         return;
     }

@@ -31,13 +31,8 @@ bool driver_module_fate(const struct restore *r, const struct draft_section *sec
     const char *name = r->draft->module->name;
     char text[NAME_MAX_LENGTH];
     size_t size = strlen(name) + 1;
-    if (offset + 8 > section->size || size > sizeof(text) ||
-        !context_read(r->context, le64(section->data + offset), text, size))
-        return false;
-    for (size_t i = 0; i < size; i++) /* KBUILD_MODNAME has _ for - */
-        if (text[i] != name[i] && !(strchr("-_", text[i]) && strchr("-_", name[i]) && text[i] && name[i]))
-            return false;
-    return true;
+    return offset + 8 <= section->size && size <= sizeof(text) &&
+           context_read(r->context, le64(section->data + offset), text, size) && memcmp(text, name, size) == 0;
 }
 
 bool is_registered_driver(const struct restore *r, const struct draft_section *section,

@@ -25,7 +25,7 @@ void ends_free(struct ends *ends);
 /* An object is known to end at one of the gaps `first` to `last`. */
 void ends_between(struct ends *ends, uint32_t first, uint32_t last);
 
-/* To be called after changes to `can` and `does`. */
+/* To be called after changes to `can` and `does`, and after ends_between(). */
 void ends_index(struct ends *ends);
 
 /* Whether more than one object is known to have functions in .text. Needs an index. */

@@ -12,7 +12,7 @@
 #include "object/x86_64/units.h"
 
 #define DOUBTS_PER_RULE 4
-#define SAME_MAX        1024
+#define SAME_MAX        1024      /* symbols at one address that are asked */
 #define INIT_MAX        0x1000000 /* largest freed part that is believed */
 
 static int by_start(const void *a, const void *b)
