@@ -6,6 +6,7 @@
 #include "base/cursor.h"
 #include "base/overflow.h"
 #include "object/x86_64/kin.h"
+#include "object/x86_64/listing.h"
 #include "object/x86_64/objects.h"
 
 /* A rank is the number of the function of .text that comes next, then the order among what comes before that one. */
@@ -81,16 +82,13 @@ bool emission_is_by_section(const struct restore *r)
     uint32_t index;
     const struct draft_section *code = section_named(r, ".text", &index);
     const struct draft_section *table = section_named(r, "__patchable_function_entries", &index);
-    size_t runs = 0;
-    bool was_text = false;
+    struct listing listing = {0};
     if (!r->context->shapes.entries_by_section || !code || !table)
         return false;
-    for (size_t i = 0; i < table->size / 8; i++) {
-        bool is_text = le64(table->data + i * 8) - code->address < code->size;
-        runs += is_text && !was_text;
-        was_text = is_text;
-    }
-    return runs == 1 && context_is_joined(r->context, r->draft->module);
+    for (size_t i = 0; i < table->size / 8; i++)
+        if (!listing_add(&listing, le64(table->data + i * 8), code->address, code->address + code->size))
+            break;
+    return listing.runs == 1 && context_is_joined(r->context, r->draft->module);
 }
 
 /* Kernels that merge .text.unlikely do the same to the sections of the compiler's table: no order is left there. */

@@ -7,7 +7,7 @@
 
 #include "base/cursor.h"
 #include "base/overflow.h"
-#include "object/x86_64/context.h"
+#include "object/x86_64/listing.h"
 
 #define PV_SLOTS_MAX       512
 #define PERCPU_LIMIT       (UINT64_C(1) << 32)
@@ -88,25 +88,6 @@ static uint64_t section_address(const struct lkmfs_module *module, const char *n
     return 0;
 }
 
-/* What a module's __patchable_function_entries list. */
-struct listing {
-    size_t runs;   /* of .text: how often it comes after something else */
-    size_t others; /* entries of other sections */
-    bool was_text;
-};
-
-/* False where the table ends. */
-static bool list_entry(struct listing *listing, uint64_t address, uint64_t text, uint64_t text_end)
-{
-    bool is_text = address >= text && address < text_end;
-    if (!is_kernel_map(address))
-        return false;
-    listing->runs += is_text && !listing->was_text;
-    listing->others += !is_text;
-    listing->was_text = is_text;
-    return true;
-}
-
 static struct listing read_listing(const struct machine_context *context, const struct lkmfs_module *module)
 {
     uint64_t text = section_address(module, ".text"), table = section_address(module, "__patchable_function_entries");
@@ -120,7 +101,7 @@ static struct listing read_listing(const struct machine_context *context, const 
             if (!context_read(context, table, bytes, min_u64(sizeof(bytes), end - table)))
                 break;
         }
-        if (!list_entry(&listing, le64(bytes + at), text, text_end))
+        if (!listing_add(&listing, le64(bytes + at), text, text_end))
             break;
     }
     return listing;
